@@ -1,0 +1,82 @@
+"""PEM certificate chains, as vendors' services and quotes carry them [RFC7468 §3].
+
+Strict on purpose: the text is not itself signed, so that only one text is accepted for each DER,
+apart from line breaks. URL-encoded chains (HTTP headers of PCS and PCCS) are decoded first.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from urllib.parse import unquote_to_bytes
+
+from eaa.errors import FormatError
+
+__all__ = ["MAX_CERTIFICATES", "decode_pem_certificates", "encode_pem"]
+
+#: A chain of a vendor has two or three certificates.
+MAX_CERTIFICATES = 16
+_MAX_BYTES = 256 * 1024
+_SPEC = "[RFC7468 §3]"
+_BLOCK = re.compile(
+    rb"\s*-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n?([A-Za-z0-9+/=\r\n]*)-----END \1-----"
+)
+
+
+def decode_pem_certificates(data: bytes, what: str) -> tuple[bytes, ...]:
+    """The DER of each certificate in ``data``, in order; at least one, at most 16.
+
+    Accepts PEM or URL-encoded PEM, and the one terminating NUL that Intel's quoting library writes.
+
+    Raises:
+        FormatError: any other text, base64 that is not canonical, no certificate, or too many.
+    """
+    blocks = decode_pem(data, "CERTIFICATE", what)
+    if not blocks:
+        raise _error(what, 0, "no certificate found", "missing")
+    return blocks
+
+
+def decode_pem(data: bytes, label: str, what: str) -> tuple[bytes, ...]:
+    """The DER of each block in ``data``, all of which must be labelled ``label``."""
+    if len(data) > _MAX_BYTES:
+        raise _error(what, 0, f"{len(data)} bytes exceed {_MAX_BYTES}", "too_large")
+    if b"%" in data[:64]:
+        data = unquote_to_bytes(data)
+    text = data.removesuffix(b"\x00").rstrip()
+    blocks: list[bytes] = []
+    position = 0
+    while position < len(text):
+        match = _BLOCK.match(text, position)
+        if match is None:
+            raise _error(what, position, "expected a PEM block", "not_pem")
+        if match[1] != label.encode():
+            raise _error(what, position, f"expected {label}, came {match[1].decode()}", "not_pem")
+        if len(blocks) == MAX_CERTIFICATES:
+            raise _error(what, position, f"more than {MAX_CERTIFICATES} blocks", "too_large")
+        blocks.append(_canonical_base64(match[2], what, position))
+        position = match.end()
+    return tuple(blocks)
+
+
+def encode_pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
+    """``der`` as one PEM block with lines of 64 characters."""
+    text = base64.b64encode(der)
+    lines = b"\n".join(text[i : i + 64] for i in range(0, len(text), 64))
+    return b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label.encode(), lines, label.encode())
+
+
+def _canonical_base64(text: bytes, what: str, position: int) -> bytes:
+    packed = text.replace(b"\n", b"").replace(b"\r", b"")
+    try:
+        der = binascii.a2b_base64(packed, strict_mode=True)
+    except binascii.Error as error:
+        raise _error(what, position, f"not base64: {error}", "not_pem") from None
+    if binascii.b2a_base64(der, newline=False) != packed:
+        raise _error(what, position, "base64 is not canonical", "not_pem")
+    return der
+
+
+def _error(what: str, offset: int, message: str, detail: str) -> FormatError:
+    return FormatError(message, what=what, field="PEM", offset=offset, spec=_SPEC, detail=detail)
