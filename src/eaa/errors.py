@@ -2,7 +2,7 @@
 
 ::
 
-    EAAError                  .code (stable slug)  .fields (loggable)  str() for the operator  .public for the peer
+    EAAError                  .code stable · .fields loggable · str() operator · .public peer
     ├── UsageError            the caller broke the contract; never caused by untrusted bytes
     ├── ConfigError           a configuration names file and key
     ├── FormatError           bytes are not what they claim: what, field, offset, specification section

@@ -12,7 +12,7 @@ from cryptography.hazmat import asn1
 
 from eaa.errors import FormatError
 
-__all__ = ["decode_der", "parse_tlv", "tlv_bytes"]
+__all__ = ["decode_der", "parse_tlv", "tlv_bytes", "wrap_sequence"]
 
 T = TypeVar("T")
 
@@ -24,7 +24,11 @@ def decode_der(schema: type[T], data: bytes, what: str, field: str, spec: str) -
     except (ValueError, OverflowError) as error:
         raise FormatError(
             f"not the expected DER: {_first_line(error)}",
-            what=what, field=field, offset=0, spec=spec, detail="not_der",
+            what=what,
+            field=field,
+            offset=0,
+            spec=spec,
+            detail="not_der",
         ) from None
 
 
@@ -38,14 +42,20 @@ def tlv_bytes(tlv: Any) -> bytes:
 
     DER has one encoding of a length, so that the header is rebuilt from the decoded length.
     """
-    contents = bytes(tlv.data)
+    return bytes(tlv.tag_bytes) + _with_length(bytes(tlv.data))
+
+
+def wrap_sequence(contents: bytes) -> bytes:
+    """A SEQUENCE around ``contents``: the declarative decoder starts at a sequence only."""
+    return b"\x30" + _with_length(contents)
+
+
+def _with_length(contents: bytes) -> bytes:
     length = len(contents)
     if length < 0x80:
-        header = bytes((length,))
-    else:
-        octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-        header = bytes((0x80 | len(octets),)) + octets
-    return bytes(tlv.tag_bytes) + header + contents
+        return bytes((length,)) + contents
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((0x80 | len(octets),)) + octets + contents
 
 
 def _first_line(error: Exception) -> str:

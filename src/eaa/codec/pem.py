@@ -19,9 +19,7 @@ __all__ = ["MAX_CERTIFICATES", "decode_pem_certificates", "encode_pem"]
 MAX_CERTIFICATES = 16
 _MAX_BYTES = 256 * 1024
 _SPEC = "[RFC7468 §3]"
-_BLOCK = re.compile(
-    rb"\s*-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n?([A-Za-z0-9+/=\r\n]*)-----END \1-----"
-)
+_BLOCK = re.compile(rb"\s*-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n?([A-Za-z0-9+/=\r\n]*)-----END \1-----")
 
 
 def decode_pem_certificates(data: bytes, what: str) -> tuple[bytes, ...]:

@@ -36,9 +36,7 @@ class Reader:
         """The next ``length`` bytes; :class:`FormatError` (``format.truncated``) if there are fewer."""
         end = self._offset + length
         if end > len(self._data):
-            raise self.error(
-                field, f"needs {length} bytes, {self.remaining} are left", detail="truncated"
-            )
+            raise self.error(field, f"needs {length} bytes, {self.remaining} are left", detail="truncated")
         value = self._data[self._offset : end]
         self._offset = end
         return value
@@ -58,9 +56,7 @@ class Reader:
     def end(self, field: str) -> None:
         """Holds only at the end of the data; :class:`FormatError` (``format.trailing_bytes``) otherwise."""
         if self.remaining:
-            raise self.error(
-                field, f"{self.remaining} bytes follow the end", detail="trailing_bytes"
-            )
+            raise self.error(field, f"{self.remaining} bytes follow the end", detail="trailing_bytes")
 
     def error(
         self, field: str, message: str, *, offset: int | None = None, detail: str = "bad_value"

@@ -88,16 +88,12 @@ def _finite(token: str) -> float:
     return value
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_not_finite, parse_float=_finite
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_not_finite, parse_float=_finite)
 
 
 def _text(data: bytes | str, what: str) -> str:
     if len(data) > MAX_DOCUMENT_BYTES:
-        raise _error(
-            what, "JSON", f"{len(data)} bytes exceed {MAX_DOCUMENT_BYTES}", "too_large"
-        )
+        raise _error(what, "JSON", f"{len(data)} bytes exceed {MAX_DOCUMENT_BYTES}", "too_large")
     if isinstance(data, str):
         return data
     try:

@@ -1,0 +1,42 @@
+"""Pinned root certificates of the vendors, with source and SHA-256 of the DER.
+
+Intel has issued its SGX root twice under one key and serial number, with different validity. A
+chain is accepted only if its root is byte for byte one of the anchors, so that both are here.
+
+- ``intel_sgx_root_ca_2049.pem``: published by Intel at
+  ``https://certificates.trustedservices.intel.com/Intel_SGX_Provisioning_Certification_RootCA.pem``.
+- ``intel_sgx_root_ca_2033.pem``: its predecessor at the same place until 2022; it is in the chains of
+  quotes and collateral of that time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+from eaa.codec.pem import decode_pem_certificates
+from eaa.endorsements.x509 import Certificate, parse_certificate
+from eaa.errors import InternalError
+
+__all__ = ["INTEL_SGX_ROOTS", "SIMULATED_NAME_PREFIX"]
+
+#: Every certificate name of a simulated vendor starts so. Such a root is never pinned here.
+SIMULATED_NAME_PREFIX = "EAA Simulated"
+
+_INTEL_SGX_ROOTS = {
+    "intel_sgx_root_ca_2049.pem": "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3",
+    "intel_sgx_root_ca_2033.pem": "fc64f8076d79a4fee9d1d473d74c89eb8d8fd55c5abafeabeba7366d20429404",
+}
+
+
+def _load(name: str, sha256: str) -> Certificate:
+    (der,) = decode_pem_certificates((files(__name__) / name).read_bytes(), name)
+    if hashlib.sha256(der).hexdigest() != sha256:
+        raise InternalError(f"{name} is not the certificate that was pinned", detail="root")
+    return parse_certificate(der, what=name)
+
+
+#: "Intel SGX Root CA", valid until 2049 and until 2033.
+INTEL_SGX_ROOTS: tuple[Certificate, ...] = tuple(
+    _load(name, sha256) for name, sha256 in _INTEL_SGX_ROOTS.items()
+)

@@ -1,0 +1,152 @@
+"""Intel's endorsements, verified up to a trust anchor: steps 1 to 4 of :mod:`eaa.verify.dcap`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from eaa.endorsements.collateral import IntelCollateral, SignedDocument
+from eaa.endorsements.crl import CertificateRevocationList, parse_crl
+from eaa.endorsements.enclave_identity import EnclaveIdentity, parse_enclave_identity
+from eaa.endorsements.tcb_info import TcbInfo, parse_tcb_info
+from eaa.endorsements.x509 import Certificate, parse_certificate_chain
+from eaa.errors import ChainError, EndorsementNotFound
+from eaa.verify.memo import BoundedMemo
+from eaa.verify.path import (
+    certificate_key,
+    certificate_window,
+    crl_window,
+    refuse_revoked,
+    require_anchor,
+    require_ca,
+    require_crl,
+    require_issued,
+    require_leaf,
+)
+from eaa.verify.platform import VerifiedPckCa, VerifiedPlatform
+from eaa.verify.primitives import P256Key, verify_p256_raw
+from eaa.verify.windows import Window, Windows
+
+__all__ = ["VerifiedCollateral", "require_root", "required", "verify_collateral"]
+
+T = TypeVar("T")
+
+#: One quoting enclave on one platform; a cluster behind one collateral has at most some thousands.
+_MAX_PLATFORMS = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerifiedCollateral:
+    """TCB info and QE identity that Intel signed, with what has been verified on top of them.
+
+    The memos live here, so that they go when the collateral they rest on goes.
+    """
+
+    root: Certificate
+    root_key: P256Key
+    root_ca_crl: CertificateRevocationList
+    tcb_info: TcbInfo
+    qe_identity: EnclaveIdentity
+    windows: Windows
+    issued: datetime  # the later of the issue dates of TCB info and QE identity
+    pck_cas: BoundedMemo[VerifiedPckCa] = field(default_factory=lambda: BoundedMemo(16))
+    platforms: BoundedMemo[VerifiedPlatform] = field(default_factory=lambda: BoundedMemo(_MAX_PLATFORMS))
+
+
+def verify_collateral(
+    collateral: IntelCollateral, anchors: Sequence[Certificate], now: datetime
+) -> VerifiedCollateral:
+    """``collateral`` verified up to one of ``anchors``, all of its windows open at ``now``.
+
+    Raises:
+        EndorsementNotFound: a part is missing.
+        FormatError, ChainError, SignatureError, RevokedError, ValidityPeriodError
+    """
+    tcb_info = required(collateral.tcb_info, "TCB info", "tcb_info")
+    qe_identity = required(collateral.qe_identity, "QE identity", "qe_identity")
+    chain = _signing_chain(tcb_info, "TCB info issuer chain")
+
+    # 1. Root: byte for byte an anchor; its revocation list is signed by it.
+    root = chain[1]
+    require_root(root, anchors, "TCB info issuer chain")
+    root_key = certificate_key(root, "root certificate", "root")
+    crl = parse_crl(
+        required(collateral.root_ca_crl, "root CA revocation list", "root_ca_crl"),
+        what="root CA revocation list",
+    )
+    require_crl(crl, root, root_key, "root CA revocation list", "root_ca_crl")
+    refuse_revoked(root, crl, "root certificate", "root")
+
+    # 2. and 3. The signing certificates, and with them the documents.
+    windows = [
+        certificate_window(root, "root certificate", "root"),
+        crl_window(crl, "root CA revocation list", "root_ca_crl"),
+    ]
+    tcb_key, tcb_window = _signing_key(chain, root, root_key, crl, "TCB signing certificate", "tcb_signing")
+    verify_p256_raw(tcb_key, tcb_info.signature, tcb_info.body, "TCB info", "tcb_info")
+    qe_chain = _signing_chain(qe_identity, "QE identity issuer chain")
+    qe_key, qe_window = tcb_key, tcb_window
+    if tuple(item.der for item in qe_chain) != tuple(item.der for item in chain):
+        require_root(qe_chain[1], anchors, "QE identity issuer chain")
+        qe_key, qe_window = _signing_key(
+            qe_chain, root, root_key, crl, "QE identity signing certificate", "qe_identity_signing"
+        )
+    verify_p256_raw(qe_key, qe_identity.signature, qe_identity.body, "QE identity", "qe_identity")
+
+    # 4. What was signed, and all windows.
+    info, identity = parse_tcb_info(tcb_info.body), parse_enclave_identity(qe_identity.body)
+    windows += [tcb_window] if qe_window is tcb_window else [tcb_window, qe_window]
+    windows += [
+        Window("TCB info", "tcb_info", info.issue_date, info.next_update),
+        Window("QE identity", "qe_identity", identity.issue_date, identity.next_update),
+    ]
+    verified = VerifiedCollateral(
+        root, root_key, crl, info, identity, Windows.of(windows),
+        max(info.issue_date, identity.issue_date),
+    )  # fmt: skip
+    verified.windows.require(now)
+    return verified
+
+
+def required(part: T | None, what: str, detail: str) -> T:
+    """``part``, or EndorsementNotFound naming it."""
+    if part is None:
+        raise EndorsementNotFound(f"the {what} is missing from the collateral", detail=detail)
+    return part
+
+
+def require_root(root: Certificate, anchors: Sequence[Certificate], what: str) -> None:
+    """Holds if ``root`` is an anchor and a CA that issued itself."""
+    require_anchor(root, anchors, what)
+    if root.issuer != root.subject:
+        raise ChainError(f"the root of the {what} is not self-issued", detail="root_issuer")
+    require_ca(root, 1, f"root of the {what}", "root")
+
+
+def _signing_chain(document: SignedDocument, what: str) -> tuple[Certificate, ...]:
+    chain = parse_certificate_chain(document.issuer_chain, what=what)
+    if len(chain) != 2:
+        raise ChainError(
+            f"the {what} has {len(chain)} certificates, expected a signing certificate and its root",
+            detail="length",
+        )
+    return chain
+
+
+def _signing_key(
+    chain: tuple[Certificate, ...],
+    root: Certificate,
+    root_key: P256Key,
+    crl: CertificateRevocationList,
+    what: str,
+    detail: str,
+) -> tuple[P256Key, Window]:
+    leaf = chain[0]
+    if chain[1].spki != root.spki:
+        raise ChainError("the collateral leads to two different roots", detail="mixed_roots")
+    require_leaf(leaf, "SGX TCB Signing", what, detail)
+    require_issued(leaf, root, root_key, what, detail)
+    refuse_revoked(leaf, crl, what, detail)
+    return certificate_key(leaf, what, detail), certificate_window(leaf, what, detail)

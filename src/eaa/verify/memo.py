@@ -1,0 +1,40 @@
+"""What has been verified already, remembered by the exact bytes that it vouches for.
+
+A memo maps a digest of bytes (and of all that the verdict on them rests on) to the value that
+verification constructed. Only success is stored, after the last check. Validity windows are part of
+the value and are asked again at each use. The oldest entry goes when the bound is reached; reads
+take no lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+__all__ = ["BoundedMemo"]
+
+T = TypeVar("T")
+
+
+class BoundedMemo(Generic[T]):
+    """At most ``bound`` values; thread-safe."""
+
+    __slots__ = ("_bound", "_lock", "_values")
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._values: dict[Hashable, T] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: Hashable) -> T | None:
+        return self._values.get(key)
+
+    def put(self, key: Hashable, value: T) -> None:
+        with self._lock:
+            if key not in self._values and len(self._values) >= self._bound:
+                del self._values[next(iter(self._values))]
+            self._values[key] = value

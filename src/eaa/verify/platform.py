@@ -1,0 +1,260 @@
+"""One platform's attestation key, verified: steps 5 to 8 of :mod:`eaa.verify.dcap`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from eaa.endorsements.collateral import IntelCollateral
+from eaa.endorsements.crl import CertificateRevocationList, parse_crl
+from eaa.endorsements.enclave_identity import EnclaveIdentity
+from eaa.endorsements.pck import PckExtension, parse_pck_extension
+from eaa.endorsements.x509 import Certificate, parse_certificate_chain
+from eaa.errors import (
+    BindingError,
+    ChainError,
+    EndorsementError,
+    EndorsementNotFound,
+    FormatError,
+    UnsupportedError,
+)
+from eaa.evidence.dcap_quote import CertificationType, DcapQuote, QeCertification, parse_certification
+from eaa.evidence.sgx import EnclaveReport
+from eaa.verify.memo import BoundedMemo
+from eaa.verify.path import (
+    certificate_key,
+    certificate_window,
+    crl_window,
+    refuse_revoked,
+    require_anchor,
+    require_ca,
+    require_crl,
+    require_issued,
+    require_leaf,
+    require_name,
+)
+from eaa.verify.primitives import P256Key, equal, p256_key, verify_p256_raw
+from eaa.verify.tcb import ComponentTcb, TcbEvaluation, isv_level
+from eaa.verify.windows import Windows
+
+if TYPE_CHECKING:
+    from eaa.verify.collateral import VerifiedCollateral
+
+__all__ = ["VerifiedPckCa", "VerifiedPlatform", "verify_platform"]
+
+#: Distinct SVN sets under one attestation key: a module update gives a new one.
+_MAX_EVALUATIONS = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerifiedPckCa:
+    """A PCK CA under the collateral's root, with its own revocation list."""
+
+    certificate: Certificate
+    key: P256Key
+    crl: CertificateRevocationList
+    windows: Windows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerifiedPlatform:
+    """An attestation key that a genuine, unrevoked platform's quoting enclave holds."""
+
+    attestation_key: P256Key
+    pck: PckExtension
+    qe_report: EnclaveReport
+    qe_tcb: ComponentTcb
+    windows: Windows
+    evaluations: BoundedMemo[TcbEvaluation] = field(default_factory=lambda: BoundedMemo(_MAX_EVALUATIONS))
+
+
+def verify_platform(
+    quote: DcapQuote,
+    collateral: IntelCollateral,
+    verified: VerifiedCollateral,
+    anchors: Sequence[Certificate],
+    qe_id: str,
+) -> VerifiedPlatform:
+    """The platform that made ``quote``; ``qe_id`` is the identity its quoting enclave must have.
+
+    Windows are not asked here. Raises FormatError, UnsupportedError, EndorsementNotFound and the
+    leaves of VerificationError.
+    """
+    certification = parse_certification(quote)
+    chain = _pck_chain(certification)
+
+    # 5. PCK chain and revocation.
+    leaf = chain[0]
+    ca = _pck_ca(chain, collateral, verified, anchors)
+    require_leaf(leaf, "SGX PCK Certificate", "PCK certificate", "pck_certificate")
+    require_issued(leaf, ca.certificate, ca.key, "PCK certificate", "pck_certificate")
+    refuse_revoked(leaf, ca.crl, "PCK certificate", "pck_certificate")
+
+    # 6. QE report, by the PCK key over the received bytes.
+    pck_key = certificate_key(leaf, "PCK certificate", "pck_certificate")
+    verify_p256_raw(pck_key, certification.signature, certification.signed, "QE report", "qe_report")
+
+    # 7. Attestation key, bound by the QE report over all 64 bytes.
+    digest = hashlib.sha256(quote.attestation_key + certification.authentication_data).digest()
+    if not equal(digest + bytes(32), certification.report.report_data):
+        raise BindingError(
+            "the QE report data is not SHA-256(attestation key ‖ authentication data)",
+            detail="qe_report_data",
+        )
+
+    # 8. QE identity and its TCB level.
+    level = _require_qe(certification.report, verified.qe_identity, qe_id)
+    pck = parse_pck_extension(leaf)
+    _require_same_platform(pck, verified)
+    return VerifiedPlatform(
+        attestation_key=_attestation_key(quote),
+        pck=pck,
+        qe_report=certification.report,
+        qe_tcb=level,
+        windows=Windows.of(
+            (*ca.windows.items, certificate_window(leaf, "PCK certificate", "pck_certificate"))
+        ),
+    )
+
+
+def _pck_chain(certification: QeCertification) -> tuple[Certificate, ...]:
+    data = certification.data
+    if data.type is not CertificationType.PCK_CHAIN:
+        raise UnsupportedError(
+            f"certification data type {int(data.type)} ({data.type_name}) is not supported, only 5 "
+            "(PCK certificate chain)",
+            detail="certification_data_type", certification_data_type=int(data.type),
+        )  # fmt: skip
+    chain = parse_certificate_chain(data.data, what="PCK certificate chain")
+    if len(chain) != 3:
+        raise ChainError(
+            f"the PCK certificate chain has {len(chain)} certificates, expected leaf, CA and root",
+            detail="length",
+        )
+    return chain
+
+
+def _pck_ca(
+    chain: tuple[Certificate, ...],
+    collateral: IntelCollateral,
+    verified: VerifiedCollateral,
+    anchors: Sequence[Certificate],
+) -> VerifiedPckCa:
+    key = (chain[1].der, chain[2].der)
+    known = verified.pck_cas.get(key)
+    if known is None:
+        known = _verify_pck_ca(chain, collateral, verified, anchors)
+        verified.pck_cas.put(key, known)
+    return known
+
+
+def _verify_pck_ca(
+    chain: tuple[Certificate, ...],
+    collateral: IntelCollateral,
+    verified: VerifiedCollateral,
+    anchors: Sequence[Certificate],
+) -> VerifiedPckCa:
+    _, intermediate, root = chain
+    require_anchor(root, anchors, "PCK certificate chain")
+    if root.spki != verified.root.spki:
+        raise ChainError(
+            "the PCK certificate chain and the collateral lead to different roots", detail="mixed_roots"
+        )
+    require_ca(intermediate, 0, "PCK CA", "pck_ca")
+    require_name(intermediate, "CA", "PCK CA", "pck_ca")
+    require_issued(intermediate, verified.root, verified.root_key, "PCK CA", "pck_ca")
+    refuse_revoked(intermediate, verified.root_ca_crl, "PCK CA", "pck_ca")
+    if collateral.pck_crl is None:
+        raise EndorsementNotFound("the PCK revocation list is missing from the collateral", detail="pck_crl")
+    crl = parse_crl(collateral.pck_crl, what="PCK revocation list")
+    key = certificate_key(intermediate, "PCK CA", "pck_ca")
+    require_crl(crl, intermediate, key, "PCK revocation list", "pck_crl")
+    if collateral.pck_crl_issuer_chain is not None:
+        _require_crl_issuer(collateral.pck_crl_issuer_chain, intermediate, verified, anchors)
+    return VerifiedPckCa(
+        intermediate,
+        key,
+        crl,
+        Windows.of(
+            (
+                certificate_window(root, "root certificate", "root"),
+                certificate_window(intermediate, "PCK CA", "pck_ca"),
+                crl_window(crl, "PCK revocation list", "pck_crl"),
+            )
+        ),
+    )
+
+
+def _require_crl_issuer(
+    pem: bytes, intermediate: Certificate, verified: VerifiedCollateral, anchors: Sequence[Certificate]
+) -> None:
+    """The issuer chain that came with the PCK revocation list leads to the CA that the quote names.
+
+    The list is verified with the quote's own chain; this refuses collateral that contradicts itself.
+    """
+    what = "PCK revocation list issuer chain"
+    chain = parse_certificate_chain(pem, what=what)
+    if len(chain) != 2:
+        raise ChainError(f"the {what} has {len(chain)} certificates, expected 2", detail="length")
+    issuer, root = chain
+    require_anchor(root, anchors, what)
+    if issuer.subject != intermediate.subject or issuer.spki != intermediate.spki:
+        raise ChainError(
+            f"the {what} is of {issuer.common_name!r}, the quote's PCK certificate is issued by "
+            f"{intermediate.common_name!r}",
+            detail="pck_crl_issuer_chain",
+        )
+    if issuer.der != intermediate.der:
+        require_issued(issuer, verified.root, verified.root_key, what, "pck_crl_issuer_chain")
+
+
+def _require_qe(report: EnclaveReport, identity: EnclaveIdentity, qe_id: str) -> ComponentTcb:
+    if identity.id != qe_id:
+        raise EndorsementError(
+            f"the enclave identity is of {identity.id}, the quote needs {qe_id}", detail="qe_identity_id"
+        )
+    if report.mr_signer != identity.mr_signer:
+        raise _qe_mismatch("MRSIGNER", identity.mr_signer.hex(), report.mr_signer.hex(), "mr_signer")
+    if report.isv_prod_id != identity.isv_prod_id:
+        raise _qe_mismatch("ISVPRODID", identity.isv_prod_id, report.isv_prod_id, "isv_prod_id")
+    misc_select = masked(report.raw[16:20], identity.misc_select_mask)
+    if misc_select != identity.misc_select:
+        raise _qe_mismatch("MISCSELECT", identity.misc_select.hex(), misc_select.hex(), "misc_select")
+    attributes = masked(report.attributes, identity.attributes_mask)
+    if attributes != identity.attributes:
+        raise _qe_mismatch("ATTRIBUTES", identity.attributes.hex(), attributes.hex(), "attributes")
+    return ComponentTcb.of(isv_level(identity.levels, report.isv_svn, "quoting enclave", "qe"))
+
+
+def masked(value: bytes, mask: bytes) -> bytes:
+    """``value`` AND ``mask``, of equal length."""
+    return bytes(one & other for one, other in zip(value, mask, strict=True))
+
+
+def _qe_mismatch(field: str, expected: object, came: object, detail: str) -> EndorsementError:
+    return EndorsementError(
+        f"the quoting enclave's {field} is {came}, Intel's identity says {expected}",
+        detail=f"qe_{detail}",
+    )
+
+
+def _require_same_platform(pck: PckExtension, verified: VerifiedCollateral) -> None:
+    info = verified.tcb_info
+    for name, of_pck, of_info in (("FMSPC", pck.fmspc, info.fmspc), ("PCEID", pck.pce_id, info.pce_id)):
+        if of_pck != of_info:
+            raise EndorsementError(
+                f"the TCB info is for {name} {of_info.hex()}, the platform has {of_pck.hex()}",
+                detail=f"{name.lower()}_mismatch", expected=of_pck.hex(), came=of_info.hex(),
+            )  # fmt: skip
+
+
+def _attestation_key(quote: DcapQuote) -> P256Key:
+    try:
+        return p256_key(b"\x04" + quote.attestation_key)
+    except ValueError:
+        raise FormatError(
+            "not a point on P-256", what="DCAP quote", field="attestation_key",
+            offset=len(quote.signed) + 4 + 64, spec="[DCAP-QUOTE A.4]",
+        ) from None  # fmt: skip
