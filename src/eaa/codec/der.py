@@ -6,7 +6,7 @@ also reads certificates that ``cryptography.x509`` refuses or has announced to r
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from cryptography.hazmat import asn1
 
@@ -22,41 +22,42 @@ def decode_der(schema: type[T], data: bytes, what: str, field: str, spec: str) -
     try:
         return asn1.decode_der(schema, data)
     except (ValueError, OverflowError) as error:
-        raise FormatError(
-            f"not the expected DER: {_first_line(error)}",
-            what=what,
-            field=field,
-            offset=0,
-            spec=spec,
-            detail="not_der",
-        ) from None
+        raise _not_der(error, what, field, spec) from None
 
 
-def parse_tlv(tlv: Any, schema: type[T], what: str, field: str, spec: str) -> T:
-    """The ``schema`` inside an ``asn1.TLV``, as :func:`decode_der`."""
-    return decode_der(schema, tlv_bytes(tlv), what, field, spec)
+def parse_tlv(tlv: asn1.TLV, schema: type[T], what: str, field: str, spec: str) -> T:
+    """The ``schema`` inside ``tlv``, as :func:`decode_der`."""
+    try:
+        return cast("T", tlv.parse(schema))
+    except (ValueError, OverflowError) as error:
+        raise _not_der(error, what, field, spec) from None
 
 
-def tlv_bytes(tlv: Any) -> bytes:
+def tlv_bytes(tlv: asn1.TLV) -> bytes:
     """The DER of ``tlv``, header included: what a signature over it covers.
 
-    DER has one encoding of a length, so that the header is rebuilt from the decoded length.
+    DER has one encoding of a value, so that these are the received bytes.
     """
-    return bytes(tlv.tag_bytes) + _with_length(bytes(tlv.data))
+    return asn1.encode_der(tlv)
 
 
 def wrap_sequence(contents: bytes) -> bytes:
     """A SEQUENCE around ``contents``: the declarative decoder starts at a sequence only."""
-    return b"\x30" + _with_length(contents)
+    return b"".join((b"\x30", _length(len(contents)), contents))
 
 
-def _with_length(contents: bytes) -> bytes:
-    length = len(contents)
+def _length(length: int) -> bytes:
     if length < 0x80:
-        return bytes((length,)) + contents
+        return _SHORT_LENGTHS[length]
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((0x80 | len(octets),)) + octets + contents
+    return bytes((0x80 | len(octets),)) + octets
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+_SHORT_LENGTHS = tuple(bytes((length,)) for length in range(0x80))
+
+
+def _not_der(error: Exception, what: str, field: str, spec: str) -> FormatError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return FormatError(
+        f"not the expected DER: {reason}", what=what, field=field, offset=0, spec=spec, detail="not_der"
+    )

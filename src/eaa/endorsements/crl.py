@@ -1,19 +1,19 @@
-"""Certificate revocation lists [RFC5280 §5], as DER, PEM or hexadecimal DER.
-
-Revocation lists go through ``cryptography.x509``, whose entries are decoded only when looked up.
-"""
+"""Certificate revocation lists [RFC5280 §5], as DER, PEM or hexadecimal DER."""
 
 from __future__ import annotations
 
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat import asn1
 
-from eaa.codec.der import decode_der, tlv_bytes
+from eaa.codec.der import decode_der, parse_tlv, tlv_bytes, wrap_sequence
 from eaa.codec.pem import decode_pem
+from eaa.endorsements.x509 import Extension, RawExtension, extensions_by_oid
 from eaa.errors import FormatError
 
 __all__ = ["MAX_CRL_BYTES", "CertificateRevocationList", "crl_der", "parse_crl"]
@@ -22,8 +22,9 @@ _WHAT = "certificate revocation list"
 _SPEC = "[RFC5280 §5.1]"
 #: Intel's largest seen is 6 KiB with 129 entries.
 MAX_CRL_BYTES = 4 * 1024 * 1024
-#: Extensions that may be critical: all that change what the list covers are refused.
-_KNOWN_CRITICAL = frozenset({x509.CRLNumber.oid, x509.AuthorityKeyIdentifier.oid})
+_CRL_NUMBER, _AUTHORITY_KEY_ID = "2.5.29.20", "2.5.29.35"
+#: All other critical extensions change what the list covers.
+_KNOWN_CRITICAL = frozenset({_CRL_NUMBER, _AUTHORITY_KEY_ID})
 
 
 @asn1.sequence
@@ -31,6 +32,22 @@ class _Outer:
     tbs: asn1.TLV
     algorithm: asn1.TLV
     signature: asn1.BitString
+
+
+@asn1.sequence
+class _Tbs:
+    version: int
+    algorithm: asn1.TLV
+    issuer: asn1.TLV
+    this_update: asn1.UTCTime | asn1.GeneralizedTime
+    next_update: asn1.UTCTime | asn1.GeneralizedTime | None
+    revoked: list[asn1.TLV] | None  # looked up through cryptography.x509, which decodes on demand
+    extensions: Annotated[list[RawExtension] | None, asn1.Explicit(0)]
+
+
+@asn1.sequence
+class _Integer:
+    value: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +59,9 @@ class CertificateRevocationList:
     issuer: bytes
     this_update: datetime  # aware, UTC
     next_update: datetime  # aware, UTC
-    number: int | None
-    signature_algorithm: bytes  # AlgorithmIdentifier
+    signature_algorithm: bytes  # AlgorithmIdentifier, the same inside and outside
     signature: bytes
+    extensions: Mapping[str, Extension]
     _list: x509.CertificateRevocationList
 
     def revokes(self, serial: int) -> bool:
@@ -54,6 +71,16 @@ class CertificateRevocationList:
     @property
     def revoked_serials(self) -> tuple[int, ...]:
         return tuple(entry.serial_number for entry in self._list)
+
+    @property
+    def number(self) -> int | None:
+        """CRLNumber, or ``None`` without the extension."""
+        extension = self.extensions.get(_CRL_NUMBER)
+        if extension is None:
+            return None
+        return decode_der(
+            _Integer, wrap_sequence(extension.value), _WHAT, "cRLNumber", "[RFC5280 §5.2.3]"
+        ).value
 
 
 def crl_der(data: bytes, *, what: str = _WHAT) -> bytes:
@@ -87,31 +114,34 @@ def parse_crl(der: bytes, *, what: str = _WHAT) -> CertificateRevocationList:
     if len(der) > MAX_CRL_BYTES:
         raise _error(what, "length", f"{len(der)} bytes exceed {MAX_CRL_BYTES}", "too_large")
     outer = decode_der(_Outer, der, what, "certificateList", _SPEC)
+    tbs = parse_tlv(outer.tbs, _Tbs, what, "tbsCertList", _SPEC)
+    if tbs.version != 1:
+        raise _error(what, "version", f"expected v2, came v{tbs.version + 1}")
     if outer.signature.padding_bits():
         raise _error(what, "signatureValue", "is not a whole number of bytes")
-    try:
-        crl = x509.load_der_x509_crl(der)
-        extensions = crl.extensions
-        issuer = crl.issuer.public_bytes()
-        next_update = crl.next_update_utc
-        this_update = crl.last_update_utc
-    except (ValueError, x509.DuplicateExtension) as error:
-        raise _error(what, "certificateList", str(error), "not_der") from None
-    if next_update is None:
+    algorithm = tlv_bytes(tbs.algorithm)
+    if algorithm != tlv_bytes(outer.algorithm):
+        raise _error(what, "signatureAlgorithm", "differs inside and outside of tbsCertList")
+    if tbs.next_update is None:
         raise _error(what, "nextUpdate", "is missing", "missing")
-    for extension in extensions:
-        if extension.critical and extension.oid not in _KNOWN_CRITICAL:
-            raise _error(what, "crlExtensions", f"unknown critical {extension.oid.dotted_string}")
+    extensions = extensions_by_oid(tbs.extensions or [], what)
+    for oid, extension in extensions.items():
+        if extension.critical and oid not in _KNOWN_CRITICAL:
+            raise _error(what, "crlExtensions", f"unknown critical extension {oid}")
+    try:
+        revoked = x509.load_der_x509_crl(der)
+    except ValueError as error:
+        raise _error(what, "certificateList", str(error), "not_der") from None
     return CertificateRevocationList(
         der=der,
-        tbs=crl.tbs_certlist_bytes,
-        issuer=issuer,
-        this_update=this_update,
-        next_update=next_update,
-        number=next((e.value.crl_number for e in extensions if isinstance(e.value, x509.CRLNumber)), None),
-        signature_algorithm=tlv_bytes(outer.algorithm),
+        tbs=tlv_bytes(outer.tbs),
+        issuer=tlv_bytes(tbs.issuer),
+        this_update=tbs.this_update.as_datetime(),
+        next_update=tbs.next_update.as_datetime(),
+        signature_algorithm=algorithm,
         signature=outer.signature.as_bytes(),
-        _list=crl,
+        extensions=extensions,
+        _list=revoked,
     )
 
 

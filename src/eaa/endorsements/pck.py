@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
 
 from cryptography.hazmat import asn1
-from cryptography.x509 import ObjectIdentifier
 
-from eaa.codec.der import decode_der, tlv_bytes, wrap_sequence
+from eaa.codec.der import decode_der, wrap_sequence
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import FormatError
 
 __all__ = ["SGX_EXTENSION_OID", "PckExtension", "SgxType", "parse_pck_extension"]
 
-T = TypeVar("T")
-
 SGX_EXTENSION_OID = "1.2.840.113741.1.13.1"
 _WHAT = "PCK certificate"
 _SPEC = "[SGX-PCK §1.3.5]"
-_OCTETS, _INTEGER, _ENUMERATED, _BOOLEAN, _SEQUENCE = b"\x04", b"\x02", b"\x0a", b"\x01", b"\x30"
+_SEQUENCE = b"\x30"
 
 
 class SgxType(Enum):
@@ -49,15 +45,13 @@ class PckExtension:
     smt_enabled: bool | None
 
 
-@asn1.sequence
-class _Entry:
-    oid: ObjectIdentifier
-    value: asn1.TLV
+#: OBJECT IDENTIFIER of the extension, and where a field's own arcs begin.
+_ROOT_OID = bytes.fromhex("2a864886f84d010d01")
 
 
 @asn1.sequence
-class _Holder:
-    entries: list[_Entry]
+class _Fields:
+    fields: list[asn1.TLV]
 
 
 def parse_pck_extension(certificate: Certificate) -> PckExtension:
@@ -69,81 +63,84 @@ def parse_pck_extension(certificate: Certificate) -> PckExtension:
     extension = certificate.extensions.get(SGX_EXTENSION_OID)
     if extension is None:
         raise _error("sgxExtensions", "the certificate has no SGX extension", "missing")
-    fields = _entries(extension.value, "")
-    known = {str(n) for n in range(1, 8)}
-    if unknown := fields.keys() - known:
-        raise _error(f"sgxExtensions.{min(unknown)}", "unknown field")
-    tcb = _entries(tlv_bytes(_required(fields, "2")), "2.")
-    configuration = _entries(tlv_bytes(fields["7"]), "7.") if "7" in fields else {}
+    fields = _fields(extension.value, b"", 7)
+    tcb = _fields(_required(fields, 2, ""), b"\x02", 18)
+    configuration = _fields(fields[7], b"\x07", 3) if 7 in fields else {}
     return PckExtension(
-        ppid=_octets(_required(fields, "1"), "1", 16),
-        cpu_svn=_octets(_required(tcb, "2.18"), "2.18", 16),
-        sgx_tcb_components=bytes(_small(_required(tcb, f"2.{n}"), f"2.{n}", 0xFF) for n in range(1, 17)),
-        pce_svn=_small(_required(tcb, "2.17"), "2.17", 0xFFFF),
-        pce_id=_octets(_required(fields, "3"), "3", 2),
-        fmspc=_octets(_required(fields, "4"), "4", 6),
-        sgx_type=_sgx_type(_required(fields, "5")),
-        platform_instance_id=_optional(fields, "6", lambda tlv: _octets(tlv, "6", 16)),
-        dynamic_platform=_optional(configuration, "7.1", lambda tlv: _boolean(tlv, "7.1")),
-        cached_keys=_optional(configuration, "7.2", lambda tlv: _boolean(tlv, "7.2")),
-        smt_enabled=_optional(configuration, "7.3", lambda tlv: _boolean(tlv, "7.3")),
+        ppid=_octets(_required(fields, 1, ""), "1", 16),
+        cpu_svn=_octets(_required(tcb, 18, "2."), "2.18", 16),
+        sgx_tcb_components=bytes([_integer(_required(tcb, n, "2."), "2.n", 0xFF) for n in range(1, 17)]),
+        pce_svn=_integer(_required(tcb, 17, "2."), "2.17", 0xFFFF),
+        pce_id=_octets(_required(fields, 3, ""), "3", 2),
+        fmspc=_octets(_required(fields, 4, ""), "4", 6),
+        sgx_type=_sgx_type(_required(fields, 5, "")),
+        platform_instance_id=_octets(fields[6], "6", 16) if 6 in fields else None,
+        dynamic_platform=_boolean(configuration, 1),
+        cached_keys=_boolean(configuration, 2),
+        smt_enabled=_boolean(configuration, 3),
     )
 
 
-def _entries(sequence: bytes, prefix: str) -> Mapping[str, Any]:
-    """The entries by their OID below the extension's, e.g. ``"2.17"``."""
-    holder = decode_der(_Holder, wrap_sequence(sequence), _WHAT, f"sgxExtensions.{prefix}*", _SPEC)
-    root = f"{SGX_EXTENSION_OID}."
-    fields = {entry.oid.dotted_string.removeprefix(root): entry.value for entry in holder.entries}
-    if len(fields) != len(holder.entries):
-        raise _error(f"sgxExtensions.{prefix}*", "a field is given twice", "duplicate_key")
-    return fields
+def _fields(sequence: bytes, arc: bytes, count: int) -> dict[int, bytes]:
+    """The values, as DER, of a SEQUENCE OF {OID, value}, by the last arc of the OID, 1 to ``count``."""
+    oid = _ROOT_OID + arc
+    start = b"\x06" + bytes((len(oid) + 1,)) + oid
+    size = len(start)
+    values: dict[int, bytes] = {}
+    for field in decode_der(_Fields, wrap_sequence(sequence), _WHAT, "sgxExtensions", _SPEC).fields:
+        data = bytes(field.data)
+        if field.tag_bytes != _SEQUENCE or data[:size] != start or not 0 < data[size] <= count:
+            raise _error("sgxExtensions", f"unknown field {data[: size + 1].hex()}")
+        if data[size] in values:
+            raise _error(f"sgxExtensions.{data[size]}", "the field is given twice", "duplicate_key")
+        values[data[size]] = data[size + 1 :]
+    return values
 
 
-def _required(fields: Mapping[str, Any], name: str) -> Any:
-    if name not in fields:
-        raise _error(f"sgxExtensions.{name}", "the field is missing", "missing")
-    return fields[name]
+def _required(fields: Mapping[int, bytes], number: int, prefix: str) -> bytes:
+    if number not in fields:
+        raise _error(f"sgxExtensions.{prefix}{number}", "the field is missing", "missing")
+    return fields[number]
 
 
-def _optional(fields: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | None:
-    return read(fields[name]) if name in fields else None
-
-
-def _octets(tlv: Any, name: str, size: int) -> bytes:
-    data = _typed(tlv, _OCTETS, name, "OCTET STRING")
+def _octets(der: bytes, name: str, size: int) -> bytes:
+    data = _contents(der, 0x04, name, "OCTET STRING")
     if len(data) != size:
         raise _error(f"sgxExtensions.{name}", f"expected {size} bytes, came {len(data)}")
     return data
 
 
-def _small(tlv: Any, name: str, maximum: int) -> int:
-    data = _typed(tlv, _INTEGER, name, "INTEGER")
+def _integer(der: bytes, name: str, maximum: int) -> int:
+    data = _contents(der, 0x02, name, "INTEGER")
     value = int.from_bytes(data, "big", signed=True)
-    if not data or len(data) > 8 or not 0 <= value <= maximum:
-        raise _error(f"sgxExtensions.{name}", f"expected 0 to {maximum}")
+    # Minimal: as many bytes as the value and its sign bit need.
+    if len(data) != value.bit_length() // 8 + 1 or not 0 <= value <= maximum:
+        raise _error(f"sgxExtensions.{name}", f"expected an INTEGER from 0 to {maximum}")
     return value
 
 
-def _boolean(tlv: Any, name: str) -> bool:
-    data = _typed(tlv, _BOOLEAN, name, "BOOLEAN")
+def _boolean(fields: Mapping[int, bytes], number: int) -> bool | None:
+    if number not in fields:
+        return None
+    data = _contents(fields[number], 0x01, f"7.{number}", "BOOLEAN")
     if data not in (b"\x00", b"\xff"):
-        raise _error(f"sgxExtensions.{name}", "not a DER BOOLEAN")
+        raise _error(f"sgxExtensions.7.{number}", "not a DER BOOLEAN")
     return data == b"\xff"
 
 
-def _sgx_type(tlv: Any) -> SgxType:
-    data = _typed(tlv, _ENUMERATED, "5", "ENUMERATED")
+def _sgx_type(der: bytes) -> SgxType:
+    data = _contents(der, 0x0A, "5", "ENUMERATED")
     try:
         return SgxType(int.from_bytes(data, "big"))
     except ValueError:
         raise _error("sgxExtensions.5", f"unknown SGX type {data.hex()}") from None
 
 
-def _typed(tlv: Any, tag: bytes, name: str, type_name: str) -> bytes:
-    if bytes(tlv.tag_bytes) != tag:
-        raise _error(f"sgxExtensions.{name}", f"expected {type_name}, came tag {bytes(tlv.tag_bytes).hex()}")
-    return bytes(tlv.data)
+def _contents(der: bytes, tag: int, name: str, type_name: str) -> bytes:
+    """The contents of a short primitive value; every field but the two sequences is one."""
+    if len(der) < 2 or der[0] != tag or der[1] >= 0x80 or der[1] != len(der) - 2:
+        raise _error(f"sgxExtensions.{name}", f"expected one {type_name}, came {der[:8].hex()}…")
+    return der[2:]
 
 
 def _error(field: str, message: str, detail: str = "bad_value") -> FormatError:

@@ -33,17 +33,20 @@ class TcbStatus(StrEnum):
 class Document:
     """Strict, typed access to one JSON object of a vendor document; errors name the path."""
 
-    __slots__ = ("_path", "_value", "_what")
+    __slots__ = ("_name", "_parent", "_value", "_what")
 
-    def __init__(self, value: Any, what: str, path: str = "") -> None:
-        if not isinstance(value, dict):
+    def __init__(
+        self, value: Any, what: str, parent: Document | None = None, name: tuple[str | int, ...] = ()
+    ) -> None:
+        self._what = what
+        self._parent = parent
+        self._name = name
+        if type(value) is not dict:
             raise FormatError(
                 f"expected an object, came {type(value).__name__}",
-                what=what, field=path or "document", spec="[PCS-API v4]",
+                what=what, field=self._path() or "document", spec="[PCS-API v4]",
             )  # fmt: skip
-        self._value: Mapping[str, Any] = value
-        self._what = what
-        self._path = path
+        self._value: dict[str, Any] = value
 
     def __contains__(self, name: str) -> bool:
         return name in self._value
@@ -80,15 +83,14 @@ class Document:
         return allowed[text]
 
     def object(self, name: str) -> Document:
-        return Document(self._required(name), self._what, self._field(name))
+        return Document(self._required(name), self._what, self, (name,))
 
     def objects(self, name: str, maximum: int) -> list[Document]:
         """A list of at least one and at most ``maximum`` objects."""
         values = self._required(name)
         if not isinstance(values, list) or not 0 < len(values) <= maximum:
             raise self.error(name, f"expected a list of 1 to {maximum} objects")
-        field = self._field(name)
-        return [Document(value, self._what, f"{field}[{n}]") for n, value in enumerate(values)]
+        return [Document(value, self._what, self, (name, n)) for n, value in enumerate(values)]
 
     def advisory_ids(self) -> tuple[str, ...]:
         """``advisoryIDs``, which is optional, sorted."""
@@ -120,7 +122,15 @@ class Document:
             raise self.error(name, "the member is missing", "missing") from None
 
     def _field(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
+        path = self._path()
+        return f"{path}.{name}" if path else name
+
+    def _path(self) -> str:
+        """Formatted when an error needs it: a document has hundreds of fields."""
+        if self._parent is None:
+            return ""
+        own = str(self._name[0]) + "".join(f"[{index}]" for index in self._name[1:])
+        return self._parent._field(own)
 
 
 #: For platforms.

@@ -6,11 +6,11 @@ the vendors' own verifiers do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
@@ -23,7 +23,9 @@ __all__ = [
     "ECDSA_SHA256",
     "Certificate",
     "Extension",
+    "RawExtension",
     "common_name",
+    "extensions_by_oid",
     "parse_certificate",
     "parse_certificate_chain",
 ]
@@ -56,7 +58,9 @@ class _Validity:
 
 
 @asn1.sequence
-class _Extension:
+class RawExtension:
+    """An Extension as the declarative decoder gives it [RFC5280 §4.1]."""
+
     oid: ObjectIdentifier
     critical: Annotated[bool, asn1.Default(False)]
     value: bytes
@@ -71,7 +75,7 @@ class _Tbs:
     validity: _Validity
     subject: asn1.TLV
     spki: asn1.TLV
-    extensions: Annotated[list[_Extension] | None, asn1.Explicit(3)]
+    extensions: Annotated[list[RawExtension] | None, asn1.Explicit(3)]
 
 
 @asn1.sequence
@@ -92,6 +96,7 @@ class _NameHolder:
 
 
 _COMMON_NAME = "2.5.4.3"
+_EMPTY_SEQUENCE = b"\x30\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ class Certificate:
     def basic_constraints(self) -> tuple[bool, int | None]:
         """cA and pathLenConstraint; ``(False, None)`` without the extension."""
         extension = self.extensions.get(BASIC_CONSTRAINTS)
-        if extension is None:
+        if extension is None or extension.value == _EMPTY_SEQUENCE:
             return False, None
         value = decode_der(
             _BasicConstraints, extension.value, _WHAT, "basicConstraints", "[RFC5280 §4.2.1.9]"
@@ -183,13 +188,21 @@ def parse_certificate(der: bytes, *, what: str = _WHAT) -> Certificate:
         public_point=spki[-65:] if is_p256 else None,
         signature_algorithm=algorithm,
         signature=_whole_octets(outer.signature, what),
-        extensions=_extensions(tbs.extensions or [], what),
+        extensions=extensions_by_oid(tbs.extensions or [], what),
     )
 
 
-def parse_certificate_chain(pem: bytes, *, what: str) -> tuple[Certificate, ...]:
-    """The certificates of a PEM or URL-encoded PEM chain, in the order given."""
-    return tuple(parse_certificate(der, what=what) for der in decode_pem_certificates(pem, what))
+def parse_certificate_chain(
+    pem: bytes, *, what: str, known: Sequence[Certificate] = ()
+) -> tuple[Certificate, ...]:
+    """The certificates of a PEM or URL-encoded PEM chain, in the order given.
+
+    One whose bytes are those of a certificate in ``known`` is that one, and is not parsed again.
+    """
+    parsed = {certificate.der: certificate for certificate in known}
+    return tuple(
+        parsed.get(der) or parse_certificate(der, what=what) for der in decode_pem_certificates(pem, what)
+    )
 
 
 def common_name(name: bytes) -> str:
@@ -202,17 +215,18 @@ def common_name(name: bytes) -> str:
     return ""
 
 
-def _extensions(items: list[Any], what: str) -> Mapping[str, Extension]:
+def extensions_by_oid(items: list[RawExtension], what: str) -> Mapping[str, Extension]:
+    """``items`` by dotted OID; :class:`FormatError` if one is given twice."""
     extensions = {item.oid.dotted_string: Extension(item.critical, item.value) for item in items}
     if len(extensions) != len(items):
         raise _error(what, "extensions", "an extension is given twice", "duplicate_key")
     return MappingProxyType(extensions)
 
 
-def _whole_octets(bits: Any, what: str) -> bytes:
+def _whole_octets(bits: asn1.BitString, what: str) -> bytes:
     if bits.padding_bits():
         raise _error(what, "signatureValue", "is not a whole number of bytes")
-    return bytes(bits.as_bytes())
+    return bits.as_bytes()
 
 
 def _error(what: str, field: str, message: str, detail: str = "bad_value") -> FormatError:

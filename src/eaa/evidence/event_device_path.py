@@ -46,9 +46,9 @@ def guid_text(raw: bytes) -> str:
 
 
 def _node_text(kind: int, subtype: int, body: bytes) -> str:
-    size, form = _FORMS.get((kind, subtype), (-1, _generic))
-    text = form(body) if size == len(body) or (size == 0 and body) else None
-    return text if text is not None else f"Path({kind},{subtype},{body.hex()})"
+    size, form = _FORMS.get((kind, subtype), (None, _generic))
+    text = form(body) if size in (None, len(body)) else None
+    return f"Path({kind},{subtype},{body.hex()})" if text is None else text
 
 
 def _generic(_: bytes) -> None:
@@ -82,7 +82,7 @@ def _file_path(body: bytes) -> str | None:
         text = body.decode("utf-16-le")
     except UnicodeDecodeError:
         return None
-    return text[:-1] if text.find("\0") == len(text) - 1 else None
+    return text[:-1] if text and text.find("\0") == len(text) - 1 else None
 
 
 def _mac(body: bytes) -> str:
@@ -99,8 +99,8 @@ def _uint(raw: bytes) -> int:
     return int.from_bytes(raw, "little")
 
 
-#: (type, subtype) to the size of the node's data (0: any but none) and its form.
-_FORMS: Mapping[tuple[int, int], tuple[int, Callable[[bytes], str | None]]] = MappingProxyType(
+#: (type, subtype) to the size of the node's data, where it is fixed, and its form.
+_FORMS: Mapping[tuple[int, int], tuple[int | None, Callable[[bytes], str | None]]] = MappingProxyType(
     {
         (1, 1): (2, lambda body: f"Pci({body[1]:#x},{body[0]:#x})"),
         (1, 4): (16, lambda body: f"VenHw({guid_text(body)})"),
@@ -108,10 +108,10 @@ _FORMS: Mapping[tuple[int, int], tuple[int, Callable[[bytes], str | None]]] = Ma
         (3, 2): (4, lambda body: f"Scsi({_uint(body[:2]):#x},{_uint(body[2:]):#x})"),
         (3, 11): (33, _mac),
         (3, 23): (12, lambda body: f"NVMe({_uint(body[:4]):#x},{body[:3:-1].hex('-')})"),
-        (3, 24): (0, _uri),
+        (3, 24): (None, _uri),
         (4, 1): (38, _hard_drive),
         (4, 3): (16, lambda body: f"VenMedia({guid_text(body)})"),
-        (4, 4): (0, _file_path),
+        (4, 4): (None, _file_path),
         (4, 6): (16, lambda body: f"FvFile({guid_text(body)})"),
         (4, 7): (16, lambda body: f"Fv({guid_text(body)})"),
         (4, 8): (20, lambda body: f"Offset({_uint(body[4:12]):#x},{_uint(body[12:]):#x})"),

@@ -27,7 +27,7 @@ from eaa.evidence.event_variable import UefiVariable
 
 __all__ = ["DigestCheck", "check_digest", "matches_load_options", "preimages"]
 
-#: The digest of a separator that reports an error; its data then explains the error [TCG-PFP §10.4.1].
+#: The digest of a separator that reports an error; its data then explains the error [TCG-PFP §2.3.4].
 _SEPARATOR_ERROR = b"\1\0\0\0"
 _COVERED = frozenset(
     {

@@ -35,9 +35,9 @@ __all__ = [
     "startup_locality",
 ]
 
-#: A register with more events is compared, and a difference looked for among prefixes only: leaving
-#: out each event in turn costs the square of their number. The longest register of the vectors has 87.
-MAX_LOCALISED_EVENTS = 512
+#: In a register with more events a difference is looked for among prefixes only, since leaving out
+#: each event in turn costs the square of their number. The longest register of the vectors has 71.
+MAX_LOCALISED_EVENTS = 256
 
 _LOCALITY_SIGNATURE = b"StartupLocality\0"
 _LOCALITIES = (0, 3, 4)

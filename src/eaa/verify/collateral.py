@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 from eaa.endorsements.collateral import IntelCollateral, SignedDocument
 from eaa.endorsements.crl import CertificateRevocationList, parse_crl
-from eaa.endorsements.enclave_identity import EnclaveIdentity, parse_enclave_identity
-from eaa.endorsements.tcb_info import TcbInfo, parse_tcb_info
+from eaa.endorsements.enclave_identity import parse_enclave_identity
+from eaa.endorsements.tcb_info import parse_tcb_info
 from eaa.endorsements.x509 import Certificate, parse_certificate_chain
 from eaa.errors import ChainError, EndorsementNotFound
-from eaa.verify.memo import BoundedMemo
 from eaa.verify.path import (
     certificate_key,
     certificate_window,
@@ -25,34 +23,13 @@ from eaa.verify.path import (
     require_issued,
     require_leaf,
 )
-from eaa.verify.platform import VerifiedPckCa, VerifiedPlatform
 from eaa.verify.primitives import P256Key, verify_p256_raw
+from eaa.verify.state import VerifiedCollateral
 from eaa.verify.windows import Window, Windows
 
-__all__ = ["VerifiedCollateral", "require_root", "required", "verify_collateral"]
+__all__ = ["verify_collateral"]
 
 T = TypeVar("T")
-
-#: One quoting enclave on one platform; a cluster behind one collateral has at most some thousands.
-_MAX_PLATFORMS = 4096
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VerifiedCollateral:
-    """TCB info and QE identity that Intel signed, with what has been verified on top of them.
-
-    The memos live here, so that they go when the collateral they rest on goes.
-    """
-
-    root: Certificate
-    root_key: P256Key
-    root_ca_crl: CertificateRevocationList
-    tcb_info: TcbInfo
-    qe_identity: EnclaveIdentity
-    windows: Windows
-    issued: datetime  # the later of the issue dates of TCB info and QE identity
-    pck_cas: BoundedMemo[VerifiedPckCa] = field(default_factory=lambda: BoundedMemo(16))
-    platforms: BoundedMemo[VerifiedPlatform] = field(default_factory=lambda: BoundedMemo(_MAX_PLATFORMS))
 
 
 def verify_collateral(
@@ -64,16 +41,16 @@ def verify_collateral(
         EndorsementNotFound: a part is missing.
         FormatError, ChainError, SignatureError, RevokedError, ValidityPeriodError
     """
-    tcb_info = required(collateral.tcb_info, "TCB info", "tcb_info")
-    qe_identity = required(collateral.qe_identity, "QE identity", "qe_identity")
-    chain = _signing_chain(tcb_info, "TCB info issuer chain")
+    tcb_info = _required(collateral.tcb_info, "TCB info", "tcb_info")
+    qe_identity = _required(collateral.qe_identity, "QE identity", "qe_identity")
+    chain = _signing_chain(tcb_info, "TCB info issuer chain", anchors)
 
     # 1. Root: byte for byte an anchor; its revocation list is signed by it.
     root = chain[1]
-    require_root(root, anchors, "TCB info issuer chain")
+    _require_root(root, anchors, "TCB info issuer chain")
     root_key = certificate_key(root, "root certificate", "root")
     crl = parse_crl(
-        required(collateral.root_ca_crl, "root CA revocation list", "root_ca_crl"),
+        _required(collateral.root_ca_crl, "root CA revocation list", "root_ca_crl"),
         what="root CA revocation list",
     )
     require_crl(crl, root, root_key, "root CA revocation list", "root_ca_crl")
@@ -86,10 +63,10 @@ def verify_collateral(
     ]
     tcb_key, tcb_window = _signing_key(chain, root, root_key, crl, "TCB signing certificate", "tcb_signing")
     verify_p256_raw(tcb_key, tcb_info.signature, tcb_info.body, "TCB info", "tcb_info")
-    qe_chain = _signing_chain(qe_identity, "QE identity issuer chain")
     qe_key, qe_window = tcb_key, tcb_window
-    if tuple(item.der for item in qe_chain) != tuple(item.der for item in chain):
-        require_root(qe_chain[1], anchors, "QE identity issuer chain")
+    if qe_identity.issuer_chain != tcb_info.issuer_chain:
+        qe_chain = _signing_chain(qe_identity, "QE identity issuer chain", anchors)
+        _require_root(qe_chain[1], anchors, "QE identity issuer chain")
         qe_key, qe_window = _signing_key(
             qe_chain, root, root_key, crl, "QE identity signing certificate", "qe_identity_signing"
         )
@@ -110,14 +87,14 @@ def verify_collateral(
     return verified
 
 
-def required(part: T | None, what: str, detail: str) -> T:
+def _required(part: T | None, what: str, detail: str) -> T:
     """``part``, or EndorsementNotFound naming it."""
     if part is None:
         raise EndorsementNotFound(f"the {what} is missing from the collateral", detail=detail)
     return part
 
 
-def require_root(root: Certificate, anchors: Sequence[Certificate], what: str) -> None:
+def _require_root(root: Certificate, anchors: Sequence[Certificate], what: str) -> None:
     """Holds if ``root`` is an anchor and a CA that issued itself."""
     require_anchor(root, anchors, what)
     if root.issuer != root.subject:
@@ -125,8 +102,10 @@ def require_root(root: Certificate, anchors: Sequence[Certificate], what: str) -
     require_ca(root, 1, f"root of the {what}", "root")
 
 
-def _signing_chain(document: SignedDocument, what: str) -> tuple[Certificate, ...]:
-    chain = parse_certificate_chain(document.issuer_chain, what=what)
+def _signing_chain(
+    document: SignedDocument, what: str, anchors: Sequence[Certificate]
+) -> tuple[Certificate, ...]:
+    chain = parse_certificate_chain(document.issuer_chain, what=what, known=anchors)
     if len(chain) != 2:
         raise ChainError(
             f"the {what} has {len(chain)} certificates, expected a signing certificate and its root",

@@ -36,11 +36,12 @@ from eaa.endorsements.x509 import Certificate
 from eaa.errors import BindingError, EndorsementError, UsageError
 from eaa.evidence.dcap_quote import DcapQuote, parse_quote_frame
 from eaa.verify import schemes
-from eaa.verify.collateral import VerifiedCollateral, verify_collateral
+from eaa.verify.collateral import verify_collateral
 from eaa.verify.memo import BoundedMemo
-from eaa.verify.platform import VerifiedPlatform, verify_platform
+from eaa.verify.platform import verify_platform
 from eaa.verify.primitives import equal, verify_p256_raw
 from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import TcbEvaluation
 
 __all__ = ["Memo", "verify_quote"]

@@ -88,11 +88,7 @@ def require_leaf(certificate: Certificate, name: str, what: str, detail: str) ->
         raise ChainError(f"the {what} is a CA", detail=f"{detail}_is_ca")
     if not certificate.key_usage(DIGITAL_SIGNATURE):
         raise ChainError(f"the {what} may not sign data", detail=f"{detail}_key_usage")
-    require_name(certificate, name, what, detail)
-
-
-def require_name(certificate: Certificate, name: str, what: str, detail: str) -> None:
-    """Holds if ``name`` is in the common name, as Intel's verifier asks [DCAP-QVL §4.1.2.1]."""
+    # As Intel's verifier asks [DCAP-QVL §4.1.2.4.4].
     if name not in certificate.common_name:
         raise ChainError(
             f"the {what} is named {certificate.common_name!r}, expected {name!r} in it",

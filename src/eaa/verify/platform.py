@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from eaa.endorsements.collateral import IntelCollateral
-from eaa.endorsements.crl import CertificateRevocationList, parse_crl
+from eaa.endorsements.crl import parse_crl
 from eaa.endorsements.enclave_identity import EnclaveIdentity
 from eaa.endorsements.pck import PckExtension, parse_pck_extension
 from eaa.endorsements.x509 import Certificate, parse_certificate_chain
@@ -22,7 +20,6 @@ from eaa.errors import (
 )
 from eaa.evidence.dcap_quote import CertificationType, DcapQuote, QeCertification, parse_certification
 from eaa.evidence.sgx import EnclaveReport
-from eaa.verify.memo import BoundedMemo
 from eaa.verify.path import (
     certificate_key,
     certificate_window,
@@ -33,41 +30,13 @@ from eaa.verify.path import (
     require_crl,
     require_issued,
     require_leaf,
-    require_name,
 )
 from eaa.verify.primitives import P256Key, equal, p256_key, verify_p256_raw
-from eaa.verify.tcb import ComponentTcb, TcbEvaluation, isv_level
+from eaa.verify.state import VerifiedCollateral, VerifiedPckCa, VerifiedPlatform
+from eaa.verify.tcb import ComponentTcb, isv_level
 from eaa.verify.windows import Windows
 
-if TYPE_CHECKING:
-    from eaa.verify.collateral import VerifiedCollateral
-
-__all__ = ["VerifiedPckCa", "VerifiedPlatform", "verify_platform"]
-
-#: Distinct SVN sets under one attestation key: a module update gives a new one.
-_MAX_EVALUATIONS = 64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VerifiedPckCa:
-    """A PCK CA under the collateral's root, with its own revocation list."""
-
-    certificate: Certificate
-    key: P256Key
-    crl: CertificateRevocationList
-    windows: Windows
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VerifiedPlatform:
-    """An attestation key that a genuine, unrevoked platform's quoting enclave holds."""
-
-    attestation_key: P256Key
-    pck: PckExtension
-    qe_report: EnclaveReport
-    qe_tcb: ComponentTcb
-    windows: Windows
-    evaluations: BoundedMemo[TcbEvaluation] = field(default_factory=lambda: BoundedMemo(_MAX_EVALUATIONS))
+__all__ = ["masked", "verify_platform"]
 
 
 def verify_platform(
@@ -83,7 +52,7 @@ def verify_platform(
     leaves of VerificationError.
     """
     certification = parse_certification(quote)
-    chain = _pck_chain(certification)
+    chain = _pck_chain(certification, anchors)
 
     # 5. PCK chain and revocation.
     leaf = chain[0]
@@ -119,7 +88,7 @@ def verify_platform(
     )
 
 
-def _pck_chain(certification: QeCertification) -> tuple[Certificate, ...]:
+def _pck_chain(certification: QeCertification, anchors: Sequence[Certificate]) -> tuple[Certificate, ...]:
     data = certification.data
     if data.type is not CertificationType.PCK_CHAIN:
         raise UnsupportedError(
@@ -127,7 +96,7 @@ def _pck_chain(certification: QeCertification) -> tuple[Certificate, ...]:
             "(PCK certificate chain)",
             detail="certification_data_type", certification_data_type=int(data.type),
         )  # fmt: skip
-    chain = parse_certificate_chain(data.data, what="PCK certificate chain")
+    chain = parse_certificate_chain(data.data, what="PCK certificate chain", known=anchors)
     if len(chain) != 3:
         raise ChainError(
             f"the PCK certificate chain has {len(chain)} certificates, expected leaf, CA and root",
@@ -163,7 +132,6 @@ def _verify_pck_ca(
             "the PCK certificate chain and the collateral lead to different roots", detail="mixed_roots"
         )
     require_ca(intermediate, 0, "PCK CA", "pck_ca")
-    require_name(intermediate, "CA", "PCK CA", "pck_ca")
     require_issued(intermediate, verified.root, verified.root_key, "PCK CA", "pck_ca")
     refuse_revoked(intermediate, verified.root_ca_crl, "PCK CA", "pck_ca")
     if collateral.pck_crl is None:
@@ -195,7 +163,7 @@ def _require_crl_issuer(
     The list is verified with the quote's own chain; this refuses collateral that contradicts itself.
     """
     what = "PCK revocation list issuer chain"
-    chain = parse_certificate_chain(pem, what=what)
+    chain = parse_certificate_chain(pem, what=what, known=(intermediate, *anchors))
     if len(chain) != 2:
         raise ChainError(f"the {what} has {len(chain)} certificates, expected 2", detail="length")
     issuer, root = chain

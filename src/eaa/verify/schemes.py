@@ -8,8 +8,7 @@ from typing import Protocol
 
 from eaa.evidence.dcap_quote import DcapQuote
 from eaa.verify import sgx, tdx
-from eaa.verify.collateral import VerifiedCollateral
-from eaa.verify.platform import VerifiedPlatform
+from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import TcbEvaluation
 
 __all__ = ["SCHEMES", "Scheme"]

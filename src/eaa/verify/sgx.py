@@ -6,8 +6,7 @@ from collections.abc import Hashable
 
 from eaa.evidence.dcap_quote import DcapQuote
 from eaa.evidence.sgx import EnclaveReport
-from eaa.verify.collateral import VerifiedCollateral
-from eaa.verify.platform import VerifiedPlatform
+from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import ComponentTcb, TcbEvaluation, converge, evaluation, select_sgx_level
 
 __all__ = ["QE_ID", "config_id", "evaluate", "evaluation_key"]

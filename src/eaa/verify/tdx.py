@@ -9,8 +9,8 @@ from eaa.endorsements.tcb_info import TcbInfo, TcbLevel, TdxModule, TdxModuleIde
 from eaa.errors import EndorsementError, EndorsementNotFound
 from eaa.evidence.dcap_quote import DcapQuote
 from eaa.evidence.tdx import TdReport, TdReport15
-from eaa.verify.collateral import VerifiedCollateral
-from eaa.verify.platform import VerifiedPlatform, masked
+from eaa.verify.platform import masked
+from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import (
     ComponentTcb,
     TcbEvaluation,

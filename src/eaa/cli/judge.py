@@ -1,0 +1,169 @@
+"""The use case of ``shelter verify``: bytes and settings in, a :class:`Verdict` out.
+
+In order: recognise, parse, read the endorsements, verify, compare bindings, replay the event log,
+appraise. What one step learns is kept, so that a refusal by a later step still shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from eaa.appraisal.appraise import appraise
+from eaa.appraisal.policy import Policy
+from eaa.cli.endorsements import collateral_of, explain_missing, platform_of
+from eaa.cli.evidence import quote_bytes
+from eaa.cli.rules import appraisal_rules, binding_rules, event_log_rules
+from eaa.cli.verdict import Verdict, failure_fields, verified_fields
+from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
+from eaa.endorsements.x509 import Certificate
+from eaa.errors import (
+    BindingError,
+    EAAError,
+    EndorsementNotFound,
+    FormatError,
+    ProviderError,
+    UnsupportedError,
+    VerificationError,
+)
+from eaa.evidence.dcap_quote import DcapQuote, parse_quote
+from eaa.verify.claims import quote_claims, rfc3339
+from eaa.verify.dcap import Memo, verify_quote
+from eaa.verify.result import Binding, VerifiedEvidence
+
+__all__ = ["Request", "judge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked. ``collateral`` are files by name; ``event_log`` is a CCEL as it came."""
+
+    data: bytes
+    collateral: Mapping[str, bytes]
+    trust_anchors: Sequence[Certificate]
+    own_anchors: bool  # the anchors replace Intel's
+    binding: Binding
+    policy: Policy
+    has_reference: bool
+    event_log: bytes | None
+    now: datetime
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What has been learnt so far."""
+
+    request: Request
+    tee: str | None = None
+    quote: DcapQuote | None = None
+    verified: VerifiedEvidence | None = None
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    needs: Mapping[str, str] | None = None
+
+    def verdict(self, **outcome: Any) -> Verdict:
+        known: dict[str, Any] = {"tee": self.tee}
+        if self.verified is not None:
+            known = verified_fields(self.verified)
+        elif self.quote is not None:
+            known["unverified_claims"] = quote_claims(self.quote)
+        return Verdict(
+            **known,
+            **outcome,
+            reasons=self.reasons,
+            notes=self.notes,
+            needs=self.needs,
+            rules=self.rules if self.verified is not None else None,
+            verified_at=rfc3339(self.request.now),
+        )
+
+
+def judge(request: Request) -> Verdict:
+    """The verdict on ``request.data``.
+
+    Raises:
+        UsageError, ConfigError: the request itself is not as it must be.
+    """
+    progress = _Progress(request)
+    try:
+        return _judge(request, progress)
+    except (FormatError, UnsupportedError, VerificationError, ProviderError) as error:
+        progress.tee = progress.tee or error.fields.get("tee")
+        progress.reasons.insert(0, _reason(error, request, progress))
+        return progress.verdict(**failure_fields(error))
+
+
+def _judge(request: Request, progress: _Progress) -> Verdict:
+    data = quote_bytes(request.data)
+    quote = progress.quote = parse_quote(data)
+    progress.tee = quote.tee
+    progress.notes += _notes(request)
+    collateral, ignored = collateral_of(quote, request.collateral)
+    progress.notes += ignored
+
+    def verify(binding: Binding) -> VerifiedEvidence:
+        return verify_quote(
+            data, collateral=collateral, trust_anchors=request.trust_anchors,
+            binding=binding, now=request.now, memo=memo,
+        )  # fmt: skip
+
+    memo = Memo(1)
+    # Bindings are verification's last step: without them first, so that what is known can be shown.
+    verified = verify(Binding())
+    progress.verified = verified
+    progress.notes += _simulated(verified)
+    progress.rules += binding_rules(request.binding, quote)
+    _require_config_id_size(request.binding, quote)
+    progress.verified = verified = verify(request.binding)
+
+    replayed, parted = event_log_rules(request.event_log, quote)
+    progress.rules += replayed
+    progress.reasons += parted
+    result = appraise(verified, request.policy, now=request.now)
+    progress.rules += appraisal_rules(result)
+    progress.reasons += result.reasons
+    outcome = {"verdict": "accepted", "code": result.code, "exit_code": 0}
+    if parted:
+        outcome = {"verdict": "rejected", "code": "event_log.mismatch", "exit_code": 10}
+    elif not result.accepted:
+        outcome = {"verdict": "rejected", "code": result.code, "exit_code": 10}
+    return progress.verdict(**outcome, result=result.to_dict())
+
+
+def _require_config_id_size(binding: Binding, quote: DcapQuote) -> None:
+    """The size that the caller expects is a property of the TEE: another TEE is not what was expected."""
+    expected, size = binding.config_id, 64 if quote.tee == "sgx" else 48
+    if expected is not None and len(expected) != size:
+        raise BindingError(
+            f"the configuration id expected has {len(expected)} bytes, that of {quote.tee.upper()} has {size}",
+            detail="config_id",
+        )
+
+
+def _reason(error: EAAError, request: Request, progress: _Progress) -> str:
+    if isinstance(error, EndorsementNotFound) and progress.quote is not None:
+        progress.needs = platform_of(progress.quote)
+        return explain_missing(error, progress.needs, given=bool(request.collateral))
+    return str(error)
+
+
+def _notes(request: Request) -> list[str]:
+    notes = []
+    if not request.has_reference:
+        notes.append("no measurement was compared: there was no --reference; any code would have passed")
+    if request.binding.report_data is None:
+        notes.append(
+            "freshness was not compared: there was no --nonce or --report-data; this may be a replay"
+        )
+    if request.own_anchors:
+        notes.append("Intel's roots were not trusted: --trust-anchor replaced them")
+    return notes
+
+
+def _simulated(verified: VerifiedEvidence) -> list[str]:
+    if verified.trust_anchor.common_name.startswith(SIMULATED_NAME_PREFIX):
+        return ["the trust anchor is that of a simulated vendor: no hardware vouches for this evidence"]
+    return []

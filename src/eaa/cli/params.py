@@ -1,0 +1,92 @@
+"""Option values as types: whatever is wrong with one is a usage error that names the option."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from eaa.endorsements.tcb import TcbStatus
+
+__all__ = ["HexBytes", "StatusList", "Time"]
+
+_STATUSES = {str(status).lower(): status for status in TcbStatus}
+_DIGITS = 12
+
+
+class HexBytes(click.ParamType):
+    """Hexadecimal of ``least`` to ``most`` bytes, in any case, with or without ``0x``."""
+
+    name = "hex"
+
+    def __init__(self, *lengths: int, most: int | None = None) -> None:
+        self._lengths = lengths
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        text = value.strip().removeprefix("0x")
+        if not text.isascii() or not text.isalnum() or len(text) % 2:
+            self.fail("is not an even number of hexadecimal digits", param, ctx)
+        try:
+            data = bytes.fromhex(text)
+        except ValueError:
+            self.fail("is not an even number of hexadecimal digits", param, ctx)
+        if not self._fits(len(data)):
+            self.fail(f"has {len(data)} bytes, expected {self._expected()}", param, ctx)
+        return data
+
+    def _fits(self, length: int) -> bool:
+        if self._most is not None:
+            return self._lengths[0] <= length <= self._most
+        return length in self._lengths
+
+    def _expected(self) -> str:
+        if self._most is not None:
+            return f"{self._lengths[0]} to {self._most}"
+        return " or ".join(str(length) for length in self._lengths)
+
+
+class Time(click.ParamType):
+    """RFC 3339 with an offset, or seconds since 1970; the value is aware, UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            if value.isascii() and value.isdigit() and len(value) <= _DIGITS:
+                return datetime.fromtimestamp(int(value), UTC)
+            time = datetime.fromisoformat(value)
+            if "T" not in value.upper() and " " not in value:
+                self.fail(f"{value!r} has no time of day: write 2026-01-31T12:00:00Z", param, ctx)
+            if time.tzinfo is None:
+                self.fail(f"{value!r} has no time zone: add Z or an offset like +02:00", param, ctx)
+            return time.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither RFC 3339 (2026-01-31T12:00:00Z) nor unix seconds", param, ctx)
+
+
+class StatusList(click.ParamType):
+    """TCB statuses in Intel's spelling, any case, separated by commas. ``Revoked`` cannot be accepted."""
+
+    name = "status"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[TcbStatus]:
+        if isinstance(value, frozenset):
+            return value
+        return frozenset(self._status(word.strip(), param, ctx) for word in value.split(","))
+
+    def _status(self, word: str, param: click.Parameter | None, ctx: click.Context | None) -> TcbStatus:
+        status = _STATUSES.get(word.lower())
+        if status is None:
+            known = ", ".join(str(item) for item in TcbStatus if item is not TcbStatus.REVOKED)
+            self.fail(f"{word!r} is not one of {known}", param, ctx)
+        if status is TcbStatus.REVOKED:
+            self.fail("Revoked is never acceptable", param, ctx)
+        return status

@@ -1,0 +1,79 @@
+"""What was compared, as rules: claim, expected, came, verdict. Bindings and the event log join appraisal's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eaa.appraisal.appraise import AttestationResult
+from eaa.evidence.dcap_quote import DcapQuote
+from eaa.evidence.event_log import parse_event_log
+from eaa.evidence.event_replay import RtmrComparison, compare_with_rtmrs
+from eaa.evidence.tdx import TdReport
+from eaa.verify.primitives import equal
+from eaa.verify.result import Binding
+
+__all__ = ["appraisal_rules", "binding_rules", "event_log_rules"]
+
+PASS, FAIL = "pass", "fail"
+
+
+def appraisal_rules(result: AttestationResult) -> list[dict[str, Any]]:
+    return [
+        _rule(rule.rule, rule.claim, rule.expected, rule.came, str(rule.verdict), rule.message)
+        for rule in result.rules
+    ]
+
+
+def binding_rules(binding: Binding, quote: DcapQuote) -> list[dict[str, Any]]:
+    """One rule for each binding that the caller asked for."""
+    config = "mr_config_id" if isinstance(quote.body, TdReport) else "config_id"
+    asked = (("report_data", "report_data", binding.report_data), ("config_id", config, binding.config_id))
+    return [
+        _compared(f"binding.{name}", claim, expected, getattr(quote.body, claim))
+        for name, claim, expected in asked
+        if expected is not None
+    ]
+
+
+def event_log_rules(log: bytes | None, quote: DcapQuote) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rules and the reasons against; both empty without a log.
+
+    Raises:
+        FormatError: the log is malformed or has no SHA-384 bank.
+    """
+    if log is None:
+        return [], []
+    if not isinstance(quote.body, TdReport):
+        message = "an SGX quote has no RTMRs that the event log could be compared with"
+        return [_rule("event_log", "rt_mr0", None, None, FAIL, message)], [message]
+    comparisons = compare_with_rtmrs(parse_event_log(log), quote.body.rt_mrs)
+    rules = [_replayed(item) for item in comparisons]
+    return rules, [rule["message"] for rule in rules if rule["verdict"] == FAIL]
+
+
+def _replayed(item: RtmrComparison) -> dict[str, Any]:
+    name = f"event_log.rtmr{item.rtmr}"
+    message = f"RTMR{item.rtmr} is the replay of {len(item.events)} events"
+    if item.parting is not None:
+        message = f"RTMR{item.rtmr} is not the replay of the event log: {item.parting.describe()}"
+    return _rule(
+        name, f"rt_mr{item.rtmr}", item.replayed.hex(), item.quoted.hex(),
+        PASS if item.matches else FAIL, message,
+    )  # fmt: skip
+
+
+def _compared(name: str, claim: str, expected: bytes, came: bytes) -> dict[str, Any]:
+    same = equal(expected, came)
+    message = f"{claim} is the expected one" if same else f"{claim} is not the expected one"
+    return _rule(name, claim, expected.hex(), came.hex(), PASS if same else FAIL, message)
+
+
+def _rule(name: str, claim: str, expected: Any, came: Any, verdict: str, message: str) -> dict[str, Any]:
+    return {
+        "rule": name,
+        "claim": claim,
+        "expected": expected,
+        "came": came,
+        "verdict": verdict,
+        "message": message,
+    }

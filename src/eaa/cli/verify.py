@@ -1,0 +1,170 @@
+"""``shelter verify``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from eaa.appraisal.policy import Policy
+from eaa.appraisal.reference_values import parse_reference_values
+from eaa.cli.console import EXIT_CODES, as_json, debug_option, emit, output_option
+from eaa.cli.evidence import event_log_bytes
+from eaa.cli.files import load_collateral, load_input
+from eaa.cli.judge import Request, judge
+from eaa.cli.params import HexBytes, StatusList, Time
+from eaa.cli.verdict import Verdict, failure_fields
+from eaa.cli.verdict_text import render
+from eaa.codec.pem import decode_pem_certificates
+from eaa.endorsements.roots import INTEL_SGX_ROOTS
+from eaa.endorsements.tcb import TcbStatus
+from eaa.endorsements.x509 import Certificate, parse_certificate
+from eaa.errors import ConfigError, FormatError, UsageError
+from eaa.verify.claims import rfc3339
+from eaa.verify.result import Binding
+
+__all__ = ["verify"]
+
+_REPORT_DATA_BYTES = 64
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("file", metavar="FILE|-")
+@click.option(
+    "--collateral", multiple=True, metavar="PATH",
+    help="Endorsements: a file, or a folder of them. Repeatable. Without: exit code 40, and what is needed.",
+)  # fmt: skip
+@click.option(
+    "--at", type=Time(), metavar="TIME",
+    help="Judge as of this time: RFC 3339 with an offset, or unix seconds.  [default: now]",
+)  # fmt: skip
+@click.option(
+    "--nonce", type=HexBytes(16, most=64), metavar="HEX",
+    help="Report data must be these 16 to 64 bytes, then zero bytes up to 64. All 64 are compared.",
+)  # fmt: skip
+@click.option(
+    "--report-data", type=HexBytes(_REPORT_DATA_BYTES), metavar="HEX",
+    help="Report data must be exactly these 64 bytes. Not together with --nonce.",
+)  # fmt: skip
+@click.option(
+    "--config-id", type=HexBytes(48, 64), metavar="HEX",
+    help="CONFIGID (SGX, 64 bytes) or MRCONFIGID (TDX, 48 bytes) must be exactly this.",
+)  # fmt: skip
+@click.option("--reference", metavar="FILE", help="Reference values that the measurements must match.")
+@click.option(
+    "--accept-status", type=StatusList(), multiple=True, metavar="STATUS",
+    help="TCB statuses to accept, in Intel's spelling, any case. Repeatable, or separated by commas.  "
+    "[default: UpToDate]",
+)  # fmt: skip
+@click.option(
+    "--grace-days", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+    help="Accept an out-of-date TCB for this many days after the TCB recovery that made it so.",
+)  # fmt: skip
+@click.option(
+    "--min-eval-number", type=click.IntRange(min=0), metavar="N",
+    help="Refuse endorsements with a TCB evaluation data number below this.",
+)  # fmt: skip
+@click.option(
+    "--refuse-advisory", multiple=True, metavar="ID",
+    help="Refuse a platform to which this advisory applies. Repeatable.",
+)  # fmt: skip
+@click.option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave or TD.")
+@click.option("--event-log", metavar="FILE", help="CCEL to replay against the RTMRs of the quote.")
+@click.option(
+    "--trust-anchor", multiple=True, metavar="FILE",
+    help="Root certificate, PEM or DER, to trust instead of Intel's. Repeatable.",
+)  # fmt: skip
+@click.option("--explain", is_flag=True, help="Show each rule: claim, expected, came, verdict.")
+@output_option
+@click.option("-q", "--quiet", is_flag=True, help="Write nothing to stdout: the exit code is the answer.")
+@debug_option
+@click.pass_context
+def verify(ctx: click.Context, /, **options: Any) -> None:
+    """Verify the evidence in FILE (- for stdin) and appraise it.
+
+    FILE holds an SGX or TDX quote: raw, hexadecimal, base64, PEM or inside JSON. It is verified up to
+    Intel's root, revocation and TCB status included. Without --reference no measurement is compared;
+    without --nonce or --report-data it may be a replay. Both are said in the output.
+
+    \b
+    Examples:
+      shelter verify quote.bin --collateral collateral.json
+      shelter verify quote.bin --collateral ./collateral --nonce 00112233445566778899aabbccddeeff
+      shelter verify quote.bin --collateral c.json --reference reference.json --explain
+      shelter verify - --collateral c.json --at 2025-06-01T12:00:00Z -o json < quote.hex
+      shelter verify quote.bin --collateral c.json --accept-status UpToDate,SWHardeningNeeded
+    """
+    verdict = _verdict(options)
+    if not options["quiet"]:
+        json_wanted = options["output"] == "json"
+        emit(as_json(verdict.to_dict()) if json_wanted else render(verdict, explain=options["explain"]))
+    ctx.exit(verdict.exit_code)
+
+
+def _verdict(options: dict[str, Any]) -> Verdict:
+    now = options["at"] or datetime.now(UTC)
+    binding = Binding(report_data=_report_data(options), config_id=options["config_id"])
+    policy = _policy(options)
+    anchors = _anchors(options["trust_anchor"])
+    try:
+        request = Request(
+            data=load_input(options["file"]),
+            collateral=load_collateral(options["collateral"]),
+            trust_anchors=anchors or INTEL_SGX_ROOTS,
+            own_anchors=bool(anchors),
+            binding=binding,
+            policy=policy,
+            has_reference=options["reference"] is not None,
+            event_log=event_log_bytes(load_input(options["event_log"])) if options["event_log"] else None,
+            now=now,
+        )
+    except FormatError as error:  # an input that is too large
+        return Verdict(
+            **failure_fields(error), reasons=[str(error)], notes=[], verified_at=rfc3339(now)
+        )  # fmt: skip
+    return judge(request)
+
+
+def _report_data(options: dict[str, Any]) -> bytes | None:
+    nonce: bytes | None = options["nonce"]
+    report_data: bytes | None = options["report_data"]
+    if nonce is not None and report_data is not None:
+        raise click.UsageError("--nonce and --report-data exclude each other")
+    return nonce.ljust(_REPORT_DATA_BYTES, b"\x00") if nonce is not None else report_data
+
+
+def _policy(options: dict[str, Any]) -> Policy:
+    statuses = frozenset[TcbStatus]().union(*options["accept_status"]) or frozenset({TcbStatus.UP_TO_DATE})
+    name = options["reference"]
+    try:
+        reference = parse_reference_values(load_input(name)) if name is not None else ()
+    except FormatError as error:
+        raise ConfigError(f"{name}: {error}", detail="reference_values", file=name) from None
+    return Policy(
+        accepted_statuses=statuses,
+        grace_days=options["grace_days"],
+        min_evaluation_data_number=options["min_eval_number"],
+        refused_advisories=frozenset(options["refuse_advisory"]),
+        allow_debug=options["allow_debug"],
+        reference_values=reference,
+    )
+
+
+def _anchors(names: tuple[str, ...]) -> tuple[Certificate, ...]:
+    return tuple(root for name in names for root in _roots(name, load_input(name)))
+
+
+def _roots(name: str, data: bytes) -> list[Certificate]:
+    """The certificates in a file, each of which must have issued itself."""
+    try:
+        ders = decode_pem_certificates(data, name) if data.lstrip()[:5] == b"-----" else (data,)
+        roots = [parse_certificate(der, what=name) for der in ders]
+    except FormatError as error:
+        raise ConfigError(f"--trust-anchor {error}", detail="trust_anchor", file=name) from None
+    for root in roots:
+        if root.issuer != root.subject or not root.ca:
+            raise UsageError(
+                f"--trust-anchor {name}: {root.common_name!r} is no root certificate", detail="trust_anchor"
+            )
+    return roots

@@ -1,0 +1,164 @@
+"""Endorsements for many platforms, from which those of one are selected.
+
+Selection is by unverified content, and decides nothing: what is selected is verified afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import Enum
+from typing import Any, TypeVar
+
+from eaa.endorsements.collateral import IntelCollateral, SignedDocument
+from eaa.endorsements.issuers import ordered_chain
+from eaa.endorsements.x509 import Certificate, parse_certificate_chain
+from eaa.errors import FormatError
+from eaa.evidence.dcap_quote import CertificationType, DcapQuote, parse_certification
+
+__all__ = [
+    "CrlRole",
+    "EndorsementPool",
+    "PooledCrl",
+    "PooledIdentity",
+    "PooledTcbInfo",
+    "collateral_for",
+    "merge",
+]
+
+T = TypeVar("T")
+
+#: The identity of the quoting enclave of each TEE.
+_QE_IDS = {"sgx": "QE", "tdx": "TD_QE"}
+_PCK_CA, _TCB_SIGNING = "SGX PCK P", "SGX TCB Signing"  # "… PCK Platform CA", "… PCK Processor CA"
+
+
+class CrlRole(Enum):
+    """What a revocation list was given as; where nothing says so, what its issuer's name says."""
+
+    ROOT = "root"
+    PCK = "pck"
+
+
+@dataclass(frozen=True, slots=True)
+class PooledTcbInfo:
+    """A TCB info and what it says of itself. An empty issuer chain in ``document`` came without one."""
+
+    tee: str  # "sgx" or "tdx"
+    fmspc: bytes  # 6
+    tcb_evaluation_data_number: int
+    issue_date: datetime
+    document: SignedDocument
+
+
+@dataclass(frozen=True, slots=True)
+class PooledIdentity:
+    """An enclave identity and what it says of itself."""
+
+    id: str  # "QE", "TD_QE" or "QVE"
+    tcb_evaluation_data_number: int
+    issue_date: datetime
+    document: SignedDocument
+
+
+@dataclass(frozen=True, slots=True)
+class PooledCrl:
+    """A revocation list. ``issuer_chain`` is empty if it came without one."""
+
+    role: CrlRole
+    issuer: bytes  # Name in DER
+    this_update: datetime
+    der: bytes
+    issuer_chain: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class EndorsementPool:
+    """Received endorsements, none of them verified.
+
+    ``certificates`` are those that came apart from a document, grouped by the file that held them.
+    ``ignored`` are the names of files that hold no endorsement known here.
+    """
+
+    tcb_infos: tuple[PooledTcbInfo, ...] = ()
+    identities: tuple[PooledIdentity, ...] = ()
+    crls: tuple[PooledCrl, ...] = ()
+    certificates: tuple[tuple[Certificate, ...], ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no endorsement at all."""
+        return not (self.tcb_infos or self.identities or self.crls or self.certificates)
+
+    def select(self, tee: str, fmspc: bytes, pck_ca: bytes) -> IntelCollateral:
+        """What there is for one platform; missing parts are ``None``.
+
+        Among several documents for the platform, the highest evaluation data number counts, then the
+        latest issue date. A part that fits another platform only is selected if it is the only one of its
+        kind, so that verification refuses it for what it is instead of calling it missing.
+
+        Args:
+            tee: ``"sgx"`` or ``"tdx"``.
+            fmspc: 6 bytes, of the PCK certificate.
+            pck_ca: the Name, in DER, of the PCK certificate's issuer.
+        """
+        infos = [item for item in self.tcb_infos if item.tee == tee] or self.tcb_infos
+        info = _best(infos, lambda item: (item.tee, item.fmspc) == (tee, fmspc), _newest)
+        identities = [item for item in self.identities if item.id != "QVE"]
+        identity = _best(identities, lambda item: item.id == _QE_IDS.get(tee), _newest)
+        roots = [crl for crl in self.crls if crl.role is CrlRole.ROOT]
+        root_crl = _best(roots, lambda crl: True, lambda crl: crl.this_update)
+        lists = [crl for crl in self.crls if crl.role is CrlRole.PCK]
+        pck_crl = _best(lists, lambda crl: crl.issuer == pck_ca, lambda crl: crl.this_update)
+        return IntelCollateral(
+            tcb_info=self._with_chain(info),
+            qe_identity=self._with_chain(identity),
+            root_ca_crl=root_crl.der if root_crl else None,
+            pck_crl=pck_crl.der if pck_crl else None,
+            pck_crl_issuer_chain=self._crl_chain(pck_crl) if pck_crl else None,
+        )
+
+    def _with_chain(self, item: PooledTcbInfo | PooledIdentity | None) -> SignedDocument | None:
+        if item is None or item.document.issuer_chain:
+            return item and item.document
+        chain = ordered_chain(
+            self.certificates, lambda leaf: _TCB_SIGNING in leaf.common_name, item.issue_date
+        )
+        return SignedDocument(item.document.body, item.document.signature, chain)
+
+    def _crl_chain(self, crl: PooledCrl) -> bytes | None:
+        if crl.issuer_chain:
+            return crl.issuer_chain
+        chain = ordered_chain(
+            self.certificates,
+            lambda leaf: leaf.subject == crl.issuer and _PCK_CA in leaf.common_name,
+            crl.this_update,
+        )
+        return chain or None
+
+
+def collateral_for(quote: DcapQuote, pool: EndorsementPool) -> IntelCollateral:
+    """What ``pool`` has for the platform that made ``quote``.
+
+    A quote that does not carry its PCK certificate gets what fits its TEE; verification refuses it.
+
+    Raises:
+        FormatError: the certification or the PCK certificate in it is malformed.
+    """
+    data = parse_certification(quote).data
+    if data.type is not CertificationType.PCK_CHAIN:
+        return pool.select(quote.tee, b"", b"")
+    leaf = parse_certificate_chain(data.data, what="PCK certificate chain")[0]
+    return pool.select(quote.tee, _fmspc(leaf), leaf.issuer)
+
+
+def merge(pools: Iterable[EndorsementPool]) -> EndorsementPool:
+    """All of ``pools`` as one, in order."""
+    pools = tuple(pools)
+    parts: dict[str, Any] = {
+        item.name: tuple(part for pool in pools for part in getattr(pool, item.name))
+        for item in fields(EndorsementPool)
+    }
+    return EndorsementPool(**parts)
