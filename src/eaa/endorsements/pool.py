@@ -5,7 +5,7 @@ Selection is by unverified content, and decides nothing: what is selected is ver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from eaa.endorsements.collateral import IntelCollateral, SignedDocument
 from eaa.endorsements.issuers import ordered_chain
+from eaa.endorsements.pck import parse_pck_extension
 from eaa.endorsements.x509 import Certificate, parse_certificate_chain
 from eaa.errors import FormatError
 from eaa.evidence.dcap_quote import CertificationType, DcapQuote, parse_certification
@@ -31,7 +32,7 @@ T = TypeVar("T")
 
 #: The identity of the quoting enclave of each TEE.
 _QE_IDS = {"sgx": "QE", "tdx": "TD_QE"}
-_PCK_CA, _TCB_SIGNING = "SGX PCK P", "SGX TCB Signing"  # "… PCK Platform CA", "… PCK Processor CA"
+_TCB_SIGNING = "SGX TCB Signing"
 
 
 class CrlRole(Enum):
@@ -108,17 +109,20 @@ class EndorsementPool:
         info = _best(infos, lambda item: (item.tee, item.fmspc) == (tee, fmspc), _newest)
         identities = [item for item in self.identities if item.id != "QVE"]
         identity = _best(identities, lambda item: item.id == _QE_IDS.get(tee), _newest)
-        roots = [crl for crl in self.crls if crl.role is CrlRole.ROOT]
-        root_crl = _best(roots, lambda crl: True, lambda crl: crl.this_update)
-        lists = [crl for crl in self.crls if crl.role is CrlRole.PCK]
-        pck_crl = _best(lists, lambda crl: crl.issuer == pck_ca, lambda crl: crl.this_update)
+        tcb_info, root_crls, pck_crls = self._with_chain(info), self._crls(CrlRole.ROOT), self._crls(CrlRole.PCK)
+        root_name = _root_name(tcb_info)
+        root_crl = _best(root_crls, lambda crl: crl.issuer == root_name, lambda crl: crl.this_update)
+        pck_crl = _best(pck_crls, lambda crl: crl.issuer == pck_ca, lambda crl: crl.this_update)
         return IntelCollateral(
-            tcb_info=self._with_chain(info),
+            tcb_info=tcb_info,
             qe_identity=self._with_chain(identity),
             root_ca_crl=root_crl.der if root_crl else None,
             pck_crl=pck_crl.der if pck_crl else None,
             pck_crl_issuer_chain=self._crl_chain(pck_crl) if pck_crl else None,
         )
+
+    def _crls(self, role: CrlRole) -> list[PooledCrl]:
+        return [crl for crl in self.crls if crl.role is role]
 
     def _with_chain(self, item: PooledTcbInfo | PooledIdentity | None) -> SignedDocument | None:
         if item is None or item.document.issuer_chain:
@@ -133,7 +137,7 @@ class EndorsementPool:
             return crl.issuer_chain
         chain = ordered_chain(
             self.certificates,
-            lambda leaf: leaf.subject == crl.issuer and _PCK_CA in leaf.common_name,
+            lambda leaf: leaf.subject == crl.issuer,
             crl.this_update,
         )
         return chain or None
@@ -142,16 +146,18 @@ class EndorsementPool:
 def collateral_for(quote: DcapQuote, pool: EndorsementPool) -> IntelCollateral:
     """What ``pool`` has for the platform that made ``quote``.
 
-    A quote that does not carry its PCK certificate gets what fits its TEE; verification refuses it.
-
-    Raises:
-        FormatError: the certification or the PCK certificate in it is malformed.
+    A quote whose PCK certificate is absent or malformed gets what fits its TEE: it is verification that
+    refuses such a quote and says why.
     """
-    data = parse_certification(quote).data
-    if data.type is not CertificationType.PCK_CHAIN:
+    try:
+        certification = parse_certification(quote).data
+        if certification.type is not CertificationType.PCK_CHAIN:
+            return pool.select(quote.tee, b"", b"")
+        leaf = parse_certificate_chain(certification.data, what="PCK certificate chain")[0]
+        fmspc = parse_pck_extension(leaf).fmspc
+    except FormatError:
         return pool.select(quote.tee, b"", b"")
-    leaf = parse_certificate_chain(data.data, what="PCK certificate chain")[0]
-    return pool.select(quote.tee, _fmspc(leaf), leaf.issuer)
+    return pool.select(quote.tee, fmspc, leaf.issuer)
 
 
 def merge(pools: Iterable[EndorsementPool]) -> EndorsementPool:
@@ -162,3 +168,23 @@ def merge(pools: Iterable[EndorsementPool]) -> EndorsementPool:
         for item in fields(EndorsementPool)
     }
     return EndorsementPool(**parts)
+
+
+def _best(items: Sequence[T], fits: Callable[[T], bool], rank: Callable[[T], Any]) -> T | None:
+    fitting = [item for item in items if fits(item)]
+    if fitting:
+        return max(fitting, key=rank)
+    return items[0] if len(set(items)) == 1 else None
+
+
+def _newest(item: PooledTcbInfo | PooledIdentity) -> tuple[int, datetime]:
+    return item.tcb_evaluation_data_number, item.issue_date
+
+
+def _root_name(document: SignedDocument | None) -> bytes:
+    """The name of the root that ``document``'s chain leads to, if the chain can be read."""
+    try:
+        chain = parse_certificate_chain(document.issuer_chain, what="issuer chain") if document else ()
+    except FormatError:
+        return b""
+    return chain[-1].issuer if chain else b""

@@ -67,7 +67,7 @@ def verify_quote(
         trust_anchors: the only roots believed, e.g. ``INTEL_SGX_ROOTS``.
         binding: what report data and configuration must be.
         now: aware, UTC.
-        memo: what earlier calls verified; ``Memo(0)``-like freshness needs a new one per call.
+        memo: what earlier calls verified; a new one verifies everything.
 
     Raises:
         UsageError: ``now`` is naive, or an expected value has the wrong length.

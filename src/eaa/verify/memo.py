@@ -12,17 +12,21 @@ import threading
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from eaa.errors import UsageError
+
 __all__ = ["BoundedMemo"]
 
 T = TypeVar("T")
 
 
 class BoundedMemo(Generic[T]):
-    """At most ``bound`` values; thread-safe."""
+    """At most ``bound`` values, at least one; thread-safe."""
 
     __slots__ = ("_bound", "_lock", "_values")
 
     def __init__(self, bound: int) -> None:
+        if bound < 1:
+            raise UsageError(f"a memo holds at least one value, asked for {bound}", detail="memo_bound")
         self._bound = bound
         self._values: dict[Hashable, T] = {}
         self._lock = threading.Lock()
