@@ -139,10 +139,10 @@ def parse_reference_values(data: bytes) -> ReferenceValues:
     document = _object(parse_json(data, _WHAT), "document")
     version = document.pop("version", None)
     if type(version) is not int or version != _VERSION:
-        raise _error("version", f"expected {_VERSION}, came {version!r:.40}")
+        raise _error("version", f"expected {_VERSION}, came {_shown(version)}")
     for name in document:
         if name not in FIELDS:
-            raise _error(name, f"unknown key, expected one of {', '.join(FIELDS)}", "unknown_key")
+            raise _error(f"{name:.40}", f"unknown key, expected one of {', '.join(FIELDS)}", "unknown_key")
     alternatives = tuple(item for tee in FIELDS if tee in document for item in _of_tee(tee, document[tee]))
     if not alternatives:
         raise _error("document", "no reference value for any TEE", "missing")
@@ -160,7 +160,8 @@ def _alternative(tee: str, value: Any, path: str) -> Alternative:
     members = _object(value, path)
     for name in members:
         if name not in FIELDS[tee]:
-            raise _error(f"{path}.{name}", f"unknown key, expected of {', '.join(FIELDS[tee])}", "unknown_key")
+            known = ", ".join(FIELDS[tee])
+            raise _error(f"{path}.{name:.40}", f"unknown key, expected one of {known}", "unknown_key")
     if gap := identity_gap(tee, members):
         raise _error(path, f"the alternative does not pin the code: it needs {gap}", "no_identity")
     # In the report's order, so that outcomes and encoding do not depend on the order in the file.
@@ -183,7 +184,7 @@ def _pin(name: str, field: Field, value: Any, path: str) -> Pin:
 
 def _number(field: Field, value: Any, path: str) -> int:
     if type(value) is not int or not 0 <= value <= field.maximum:
-        raise _error(path, f"expected an integer from 0 to {field.maximum}, came {value!r:.40}")
+        raise _error(path, f"expected an integer from 0 to {field.maximum}, came {_shown(value)}")
     return value
 
 
@@ -211,6 +212,11 @@ def _object(value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise _error(path, f"expected an object, came {type(value).__name__}")
     return dict(value)
+
+
+def _shown(value: Any) -> str:
+    """A number as it is, anything else by its type: nested lists can be too deep to print."""
+    return str(value) if type(value) is int else type(value).__name__
 
 
 def _error(field: str, message: str, detail: str = "bad_value") -> FormatError:

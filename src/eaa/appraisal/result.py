@@ -33,11 +33,11 @@ class RuleOutcome:
 
 @dataclass(frozen=True, slots=True)
 class AttestationResult:
-    """How acceptable ``verified`` is under ``policy``. Only :func:`eaa.appraisal.appraise.appraise` makes one.
+    """How acceptable ``verified`` is under ``policy``; made by :func:`eaa.appraisal.appraise.appraise`.
 
     ``accepted`` means that no rule failed. It does *not* mean that code was compared: see the notes
     among ``reasons``, and ``trust_vector.executables``. ``tier`` is at most what the vector allows;
-    it is at least a warning if denied, and no more than ``NONE`` if executables were not appraised.
+    it is at least a warning if denied, and not affirming if executables were not appraised.
     """
 
     accepted: bool

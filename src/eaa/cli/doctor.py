@@ -59,5 +59,7 @@ def _render(items: Sequence[Item], works: bool) -> str:
         for item in group:
             status = click.style(item.status.upper(), fg=_COLOURS[item.status])
             lines.append(f"  {status}  {item.name.ljust(width)}  {clean(item.reason)}")
-    answer = "Evidence can be verified here." if works else "Evidence cannot be verified here: see FAIL above."
+    answer = (
+        "Evidence can be verified here." if works else "Evidence cannot be verified here: see FAIL above."
+    )
     return "\n".join([*lines[1:], "", answer])

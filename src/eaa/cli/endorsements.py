@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eaa.endorsements.bundle import collateral_for, read_endorsement_folder
+from eaa.cli.files import CollateralFiles
+from eaa.endorsements.bundle import collateral_for, merge, read_endorsement_folder, read_endorsements
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.pck import parse_pck_extension
 from eaa.endorsements.x509 import common_name, parse_certificate_chain
@@ -16,16 +17,17 @@ __all__ = ["collateral_of", "explain_missing", "platform_of"]
 _PCS = "https://api.trustedservices.intel.com"
 
 
-def collateral_of(quote: DcapQuote, files: Mapping[str, bytes]) -> tuple[IntelCollateral, list[str]]:
+def collateral_of(quote: DcapQuote, files: CollateralFiles) -> tuple[IntelCollateral, list[str]]:
     """Of ``files`` those for the platform of ``quote``, and a note for each file not understood.
 
     Raises:
         EndorsementNotFound: none were given, or none are for this platform.
-        FormatError: a file claims to be an endorsement and is malformed.
+        FormatError: a named file is no endorsement, or one of any file is malformed.
     """
     if not files:
         raise EndorsementNotFound("no endorsements were given", detail="collateral")
-    pool = read_endorsement_folder(files)
+    named = (read_endorsements(name, data) for name, data in files.named.items())
+    pool = merge([*named, read_endorsement_folder(files.found)])
     ignored = [f"{name}: not an endorsement that is known, ignored" for name in pool.ignored]
     return collateral_for(quote, pool), ignored
 
@@ -55,6 +57,7 @@ def explain_missing(error: EAAError, needs: Mapping[str, str], *, given: bool) -
     ]
     if fmspc and ca:
         lines += [
+            "Intel publishes them; keep the headers, which hold the issuer chains (curl -i):",
             f"  {_PCS}/{tee}/certification/v4/tcb?fmspc={fmspc}",
             f"  {_PCS}/{tee}/certification/v4/qe/identity",
             f"  {_PCS}/sgx/certification/v4/pckcrl?ca={ca}&encoding=der",

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from eaa.errors import FormatError, UsageError
 
-__all__ = ["MAX_INPUT_BYTES", "load_collateral", "load_input"]
+__all__ = ["MAX_INPUT_BYTES", "CollateralFiles", "load_collateral", "load_input"]
 
 #: Far above any evidence, endorsement or event log seen.
 MAX_INPUT_BYTES = 16 * 1024 * 1024
-#: A folder of all collateral of one platform has about ten.
-_MAX_FILES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CollateralFiles:
+    """Files by path: those that were ``named`` must be endorsements, those ``found`` in a folder may be."""
+
+    named: dict[str, bytes]
+    found: dict[str, bytes]
+
+    def __bool__(self) -> bool:
+        return bool(self.named or self.found)
 
 
 def load_input(name: str) -> bytes:
@@ -31,41 +41,41 @@ def load_input(name: str) -> bytes:
             return _bounded(stream, name, MAX_INPUT_BYTES)
     except OSError as error:
         raise _unreadable(name, error) from None
-    except ValueError:  # a NUL in the name
-        raise UsageError(f"cannot read {name!r}: not a file name", detail="unreadable") from None
+    except ValueError:
+        raise _no_name(name) from None
 
 
-def load_collateral(names: Iterable[str]) -> dict[str, bytes]:
-    """Each file of ``names``, and each file directly in a folder of ``names``, by its path.
+def load_collateral(names: Iterable[str]) -> CollateralFiles:
+    """Each file of ``names``, and each file directly in a folder of ``names``.
 
     Hidden files and folders inside folders are left out. All together have at most 16 MiB.
+
+    Raises:
+        UsageError: one cannot be read.
+        FormatError: more than 16 MiB.
     """
-    files: dict[str, bytes] = {}
+    files = CollateralFiles({}, {})
     left = MAX_INPUT_BYTES
     for name in names:
-        for path in _members(name):
-            if len(files) == _MAX_FILES:
-                raise UsageError(f"more than {_MAX_FILES} files of collateral", detail="too_many_files")
-            try:
+        if not name:  # pathlib takes it for the working directory
+            raise _no_name(name)
+        try:
+            folder = Path(name).is_dir()
+            paths = _members(Path(name)) if folder else [Path(name)]
+            for path in paths:
                 with path.open("rb") as stream:
                     data = _bounded(stream, "collateral", left)
-            except OSError as error:
-                raise _unreadable(str(path), error) from None
-            files[str(path)] = data
-            left -= len(data)
+                (files.found if folder else files.named)[str(path)] = data
+                left -= len(data)
+        except OSError as error:
+            raise _unreadable(error.filename or name, error) from None
+        except ValueError:
+            raise _no_name(name) from None
     return files
 
 
-def _members(name: str) -> list[Path]:
-    path = Path(name)
-    try:
-        if not path.is_dir():
-            return [path]
-        return sorted(item for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
-    except OSError as error:
-        raise _unreadable(name, error) from None
-    except ValueError:
-        raise UsageError(f"cannot read {name!r}: not a file name", detail="unreadable") from None
+def _members(folder: Path) -> list[Path]:
+    return sorted(item for item in folder.iterdir() if item.is_file() and not item.name.startswith("."))
 
 
 def _bounded(stream: BinaryIO, what: str, limit: int) -> bytes:
@@ -79,3 +89,8 @@ def _bounded(stream: BinaryIO, what: str, limit: int) -> bytes:
 
 def _unreadable(name: str, error: OSError) -> UsageError:
     return UsageError(f"cannot read {name!r}: {error.strerror or error}", detail="unreadable")
+
+
+def _no_name(name: str) -> UsageError:
+    """Python raises ValueError for a NUL in a name."""
+    return UsageError(f"cannot read {name!r}: not a file name", detail="unreadable")

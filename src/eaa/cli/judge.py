@@ -13,10 +13,13 @@ from typing import Any
 
 from eaa.appraisal.appraise import appraise
 from eaa.appraisal.policy import Policy
+from eaa.appraisal.result import AttestationResult
 from eaa.cli.endorsements import collateral_of, explain_missing, platform_of
-from eaa.cli.evidence import quote_bytes
+from eaa.cli.evidence import recognise_evidence
+from eaa.cli.files import CollateralFiles
 from eaa.cli.rules import appraisal_rules, binding_rules, event_log_rules
 from eaa.cli.verdict import Verdict, failure_fields, verified_fields
+from eaa.endorsements.recognise import Kind, Recognised
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import (
@@ -38,10 +41,10 @@ __all__ = ["Request", "judge"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked. ``collateral`` are files by name; ``event_log`` is a CCEL as it came."""
+    """What is asked. ``event_log`` is a CCEL as it came."""
 
     data: bytes
-    collateral: Mapping[str, bytes]
+    collateral: CollateralFiles
     trust_anchors: Sequence[Certificate]
     own_anchors: bool  # the anchors replace Intel's
     binding: Binding
@@ -97,10 +100,11 @@ def judge(request: Request) -> Verdict:
 
 
 def _judge(request: Request, progress: _Progress) -> Verdict:
-    data = quote_bytes(request.data)
+    found = recognise_evidence(request.data)
+    data = found.data
     quote = progress.quote = parse_quote(data)
     progress.tee = quote.tee
-    progress.notes += _notes(request)
+    progress.notes += _notes(request, found)
     collateral, ignored = collateral_of(quote, request.collateral)
     progress.notes += ignored
 
@@ -124,7 +128,8 @@ def _judge(request: Request, progress: _Progress) -> Verdict:
     progress.reasons += parted
     result = appraise(verified, request.policy, now=request.now)
     progress.rules += appraisal_rules(result)
-    progress.reasons += result.reasons
+    progress.reasons += [rule.message for rule in result.failed]
+    progress.notes += _further_notes(result)
     outcome = {"verdict": "accepted", "code": result.code, "exit_code": 0}
     if parted:
         outcome = {"verdict": "rejected", "code": "event_log.mismatch", "exit_code": 10}
@@ -138,7 +143,7 @@ def _require_config_id_size(binding: Binding, quote: DcapQuote) -> None:
     expected, size = binding.config_id, 64 if quote.tee == "sgx" else 48
     if expected is not None and len(expected) != size:
         raise BindingError(
-            f"the configuration id expected has {len(expected)} bytes, that of {quote.tee.upper()} has {size}",
+            f"the expected configuration id has {len(expected)} bytes, {quote.tee.upper()}'s has {size}",
             detail="config_id",
         )
 
@@ -150,7 +155,7 @@ def _reason(error: EAAError, request: Request, progress: _Progress) -> str:
     return str(error)
 
 
-def _notes(request: Request) -> list[str]:
+def _notes(request: Request, found: Recognised) -> list[str]:
     notes = []
     if not request.has_reference:
         notes.append("no measurement was compared: there was no --reference; any code would have passed")
@@ -158,9 +163,17 @@ def _notes(request: Request) -> list[str]:
         notes.append(
             "freshness was not compared: there was no --nonce or --report-data; this may be a replay"
         )
+    if request.event_log is None and any(item.kind is Kind.EVENT_LOG for item in found.beside):
+        notes.append("the event log beside the quote was not replayed: there was no --event-log")
     if request.own_anchors:
         notes.append("Intel's roots were not trusted: --trust-anchor replaced them")
     return notes
+
+
+def _further_notes(result: AttestationResult) -> list[str]:
+    """Appraisal's notes, without those that say again what :func:`_notes` says."""
+    said = ("measurements", "freshness")
+    return [rule.message for rule in result.rules if rule.verdict == "note" and rule.rule not in said]
 
 
 def _simulated(verified: VerifiedEvidence) -> list[str]:

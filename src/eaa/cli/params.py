@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,11 +11,18 @@ from eaa.endorsements.tcb import TcbStatus
 
 __all__ = ["HexBytes", "StatusList", "Time"]
 
+if TYPE_CHECKING:
+    _HexType = click.ParamType[bytes]
+    _TimeType = click.ParamType[datetime]
+    _StatusType = click.ParamType[frozenset[TcbStatus]]
+else:  # generic in newer releases of click only
+    _HexType = _TimeType = _StatusType = click.ParamType
+
 _STATUSES = {str(status).lower(): status for status in TcbStatus}
 _DIGITS = 12
 
 
-class HexBytes(click.ParamType):
+class HexBytes(_HexType):
     """Hexadecimal of ``least`` to ``most`` bytes, in any case, with or without ``0x``."""
 
     name = "hex"
@@ -49,7 +56,7 @@ class HexBytes(click.ParamType):
         return " or ".join(str(length) for length in self._lengths)
 
 
-class Time(click.ParamType):
+class Time(_TimeType):
     """RFC 3339 with an offset, or seconds since 1970; the value is aware, UTC."""
 
     name = "time"
@@ -70,7 +77,7 @@ class Time(click.ParamType):
             self.fail(f"{value!r} is neither RFC 3339 (2026-01-31T12:00:00Z) nor unix seconds", param, ctx)
 
 
-class StatusList(click.ParamType):
+class StatusList(_StatusType):
     """TCB statuses in Intel's spelling, any case, separated by commas. ``Revoked`` cannot be accepted."""
 
     name = "status"

@@ -1,10 +1,12 @@
-"""What was compared, as rules: claim, expected, came, verdict. Bindings and the event log join appraisal's."""
+"""What was compared, as rules: claim, expected, came, verdict; of bindings, event log and appraisal."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from eaa.appraisal.appraise import AttestationResult
+from eaa.appraisal.result import AttestationResult
+from eaa.cli.evidence import event_log_bytes
 from eaa.evidence.dcap_quote import DcapQuote
 from eaa.evidence.event_log import parse_event_log
 from eaa.evidence.event_replay import RtmrComparison, compare_with_rtmrs
@@ -18,10 +20,7 @@ PASS, FAIL = "pass", "fail"
 
 
 def appraisal_rules(result: AttestationResult) -> list[dict[str, Any]]:
-    return [
-        _rule(rule.rule, rule.claim, rule.expected, rule.came, str(rule.verdict), rule.message)
-        for rule in result.rules
-    ]
+    return [asdict(rule) for rule in result.rules]
 
 
 def binding_rules(binding: Binding, quote: DcapQuote) -> list[dict[str, Any]]:
@@ -46,7 +45,7 @@ def event_log_rules(log: bytes | None, quote: DcapQuote) -> tuple[list[dict[str,
     if not isinstance(quote.body, TdReport):
         message = "an SGX quote has no RTMRs that the event log could be compared with"
         return [_rule("event_log", "rt_mr0", None, None, FAIL, message)], [message]
-    comparisons = compare_with_rtmrs(parse_event_log(log), quote.body.rt_mrs)
+    comparisons = compare_with_rtmrs(parse_event_log(event_log_bytes(log)), quote.body.rt_mrs)
     rules = [_replayed(item) for item in comparisons]
     return rules, [rule["message"] for rule in rules if rule["verdict"] == FAIL]
 

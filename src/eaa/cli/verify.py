@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from eaa.appraisal.policy import Policy
+from eaa.appraisal.policy import MAX_GRACE_DAYS, Policy
 from eaa.appraisal.reference_values import parse_reference_values
 from eaa.cli.console import EXIT_CODES, as_json, debug_option, emit, output_option
-from eaa.cli.evidence import event_log_bytes
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.judge import Request, judge
 from eaa.cli.params import HexBytes, StatusList, Time
@@ -58,11 +57,11 @@ _REPORT_DATA_BYTES = 64
     "[default: UpToDate]",
 )  # fmt: skip
 @click.option(
-    "--grace-days", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
-    help="Accept an out-of-date TCB for this many days after the TCB recovery that made it so.",
+    "--grace-days", type=click.IntRange(0, MAX_GRACE_DAYS), default=0, show_default=True, metavar="N",
+    help="Tolerate what is out of date for this many days after the TCB date of its level.",
 )  # fmt: skip
 @click.option(
-    "--min-eval-number", type=click.IntRange(min=0), metavar="N",
+    "--min-eval-number", type=click.IntRange(0, 0xFFFFFFFF), metavar="N",
     help="Refuse endorsements with a TCB evaluation data number below this.",
 )  # fmt: skip
 @click.option(
@@ -107,6 +106,7 @@ def _verdict(options: dict[str, Any]) -> Verdict:
     binding = Binding(report_data=_report_data(options), config_id=options["config_id"])
     policy = _policy(options)
     anchors = _anchors(options["trust_anchor"])
+    log = options["event_log"]
     try:
         request = Request(
             data=load_input(options["file"]),
@@ -116,7 +116,7 @@ def _verdict(options: dict[str, Any]) -> Verdict:
             binding=binding,
             policy=policy,
             has_reference=options["reference"] is not None,
-            event_log=event_log_bytes(load_input(options["event_log"])) if options["event_log"] else None,
+            event_log=load_input(log) if log is not None else None,
             now=now,
         )
     except FormatError as error:  # an input that is too large
@@ -138,14 +138,14 @@ def _policy(options: dict[str, Any]) -> Policy:
     statuses = frozenset[TcbStatus]().union(*options["accept_status"]) or frozenset({TcbStatus.UP_TO_DATE})
     name = options["reference"]
     try:
-        reference = parse_reference_values(load_input(name)) if name is not None else ()
+        reference = parse_reference_values(load_input(name)) if name is not None else None
     except FormatError as error:
         raise ConfigError(f"{name}: {error}", detail="reference_values", file=name) from None
     return Policy(
         accepted_statuses=statuses,
         grace_days=options["grace_days"],
         min_evaluation_data_number=options["min_eval_number"],
-        refused_advisories=frozenset(options["refuse_advisory"]),
+        refused_advisories=frozenset(item.upper() for item in options["refuse_advisory"]),
         allow_debug=options["allow_debug"],
         reference_values=reference,
     )

@@ -19,7 +19,7 @@ __all__ = ["MAX_CERTIFICATES", "decode_pem_certificates", "encode_pem"]
 MAX_CERTIFICATES = 16
 _MAX_BYTES = 256 * 1024
 _SPEC = "[RFC7468 §3]"
-_BLOCK = re.compile(rb"\s*-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n?([A-Za-z0-9+/=\r\n]*)-----END \1-----")
+_BLOCK = re.compile(rb"[\r\n]*-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n?([A-Za-z0-9+/=\r\n]*)-----END \1-----")
 
 
 def decode_pem_certificates(data: bytes, what: str) -> tuple[bytes, ...]:
@@ -42,7 +42,7 @@ def decode_pem(data: bytes, label: str, what: str) -> tuple[bytes, ...]:
         raise _error(what, 0, f"{len(data)} bytes exceed {_MAX_BYTES}", "too_large")
     if b"%" in data[:64]:
         data = unquote_to_bytes(data)
-    text = data.removesuffix(b"\x00").rstrip()
+    text = data.removesuffix(b"\x00").rstrip(b"\r\n")
     blocks: list[bytes] = []
     position = 0
     while position < len(text):

@@ -15,7 +15,7 @@ _MAX_HEAD_BYTES = 256 * 1024
 #: A tunnel's answer and an interim answer may come before the response.
 _MAX_RESPONSES = 8
 _STATUS = re.compile(rb"HTTP/[0-9.]{1,3} ([0-9]{3})(?: [^\r\n]*)?\r?\n")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n]*)\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _headers(data: bytes, position: int, what: str) -> tuple[dict[str, bytes], i
         match = _HEADER.match(data, position, end)
         if match is None:
             raise _error(what, "headers", position, "expected a header or a blank line")
-        headers.setdefault(match[1].decode().lower(), match[2])
+        headers.setdefault(match[1].decode().lower(), match[2].strip())
         position = match.end()
 
 

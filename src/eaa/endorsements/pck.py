@@ -17,7 +17,7 @@ __all__ = ["SGX_EXTENSION_OID", "PckExtension", "SgxType", "parse_pck_extension"
 SGX_EXTENSION_OID = "1.2.840.113741.1.13.1"
 _WHAT = "PCK certificate"
 _SPEC = "[SGX-PCK §1.3.5]"
-_SEQUENCE = b"\x30"
+_SEQUENCE = 0x30
 
 
 class SgxType(Enum):
@@ -88,8 +88,9 @@ def _fields(sequence: bytes, arc: bytes, count: int) -> dict[int, bytes]:
     size = len(start)
     values: dict[int, bytes] = {}
     for field in decode_der(_Fields, wrap_sequence(sequence), _WHAT, "sgxExtensions", _SPEC).fields:
-        data = bytes(field.data)
-        if field.tag_bytes != _SEQUENCE or data[:size] != start or not 0 < data[size] <= count:
+        der = asn1.encode_der(field)
+        data = der[2:] if der[1] < 0x80 else der[2 + (der[1] & 0x7F) :]
+        if der[0] != _SEQUENCE or data[:size] != start or not 0 < data[size] <= count:
             raise _error("sgxExtensions", f"unknown field {data[: size + 1].hex()}")
         if data[size] in values:
             raise _error(f"sgxExtensions.{data[size]}", "the field is given twice", "duplicate_key")
@@ -111,6 +112,8 @@ def _octets(der: bytes, name: str, size: int) -> bytes:
 
 
 def _integer(der: bytes, name: str, maximum: int) -> int:
+    if len(der) == 3 and der[0] == 0x02 and der[1] == 1 and der[2] < 0x80:
+        return der[2]
     data = _contents(der, 0x02, name, "INTEGER")
     value = int.from_bytes(data, "big", signed=True)
     # Minimal: as many bytes as the value and its sign bit need.

@@ -109,10 +109,9 @@ class EndorsementPool:
         info = _best(infos, lambda item: (item.tee, item.fmspc) == (tee, fmspc), _newest)
         identities = [item for item in self.identities if item.id != "QVE"]
         identity = _best(identities, lambda item: item.id == _QE_IDS.get(tee), _newest)
-        tcb_info, root_crls, pck_crls = self._with_chain(info), self._crls(CrlRole.ROOT), self._crls(CrlRole.PCK)
-        root_name = _root_name(tcb_info)
-        root_crl = _best(root_crls, lambda crl: crl.issuer == root_name, lambda crl: crl.this_update)
-        pck_crl = _best(pck_crls, lambda crl: crl.issuer == pck_ca, lambda crl: crl.this_update)
+        tcb_info = self._with_chain(info)
+        root_crl = self._crl(CrlRole.ROOT, _root_name(tcb_info))
+        pck_crl = self._crl(CrlRole.PCK, pck_ca)
         return IntelCollateral(
             tcb_info=tcb_info,
             qe_identity=self._with_chain(identity),
@@ -121,12 +120,15 @@ class EndorsementPool:
             pck_crl_issuer_chain=self._crl_chain(pck_crl) if pck_crl else None,
         )
 
-    def _crls(self, role: CrlRole) -> list[PooledCrl]:
-        return [crl for crl in self.crls if crl.role is role]
+    def _crl(self, role: CrlRole, issuer: bytes) -> PooledCrl | None:
+        lists = [crl for crl in self.crls if crl.role is role]
+        return _best(lists, lambda crl: crl.issuer == issuer, lambda crl: crl.this_update)
 
     def _with_chain(self, item: PooledTcbInfo | PooledIdentity | None) -> SignedDocument | None:
-        if item is None or item.document.issuer_chain:
-            return item and item.document
+        if item is None:
+            return None
+        if item.document.issuer_chain:
+            return item.document
         chain = ordered_chain(
             self.certificates, lambda leaf: _TCB_SIGNING in leaf.common_name, item.issue_date
         )

@@ -5,15 +5,26 @@ TCB info and enclave identities are signed over the exact bytes of their JSON ob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from binascii import unhexlify
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
-from eaa.codec.text import decode_hex
 from eaa.errors import FormatError
 
-__all__ = ["Document", "TcbStatus"]
+__all__ = [
+    "ENCLAVE_STATUSES",
+    "PLATFORM_STATUSES",
+    "Document",
+    "TcbStatus",
+    "member_advisory_ids",
+    "member_date",
+    "member_svns",
+    "member_uint",
+]
+
+T = TypeVar("T")
 
 
 class TcbStatus(StrEnum):
@@ -58,29 +69,21 @@ class Document:
         return value
 
     def uint(self, name: str, maximum: int) -> int:
-        value = self._required(name)
-        if type(value) is not int or not 0 <= value <= maximum:
-            raise self.error(name, f"expected an integer from 0 to {maximum}, came {value!r:.40}")
-        return value
+        return self._read(name, lambda: member_uint(self._value, name, maximum))
 
     def hex(self, name: str, length: int) -> bytes:
-        return decode_hex(self.text(name), self._what, self._field(name), length=length)
+        text = self.text(name)
+        try:
+            value = unhexlify(text)
+        except ValueError:
+            raise self.error(name, f"not hexadecimal: {text!r:.40}") from None
+        if len(value) != length:
+            raise self.error(name, f"expected {length} bytes, came {len(value)}")
+        return value
 
     def date(self, name: str) -> datetime:
         """A time as ``YYYY-MM-DDThh:mm:ssZ``; aware, UTC."""
-        text = self.text(name)
-        if len(text) == 20 and text[4] == text[7] == "-" and text[10] == "T" and text[19] == "Z":
-            try:
-                return datetime.fromisoformat(text)
-            except ValueError:
-                pass
-        raise self.error(name, f"expected YYYY-MM-DDThh:mm:ssZ, came {text!r:.40}")
-
-    def status(self, name: str, allowed: Mapping[str, TcbStatus]) -> TcbStatus:
-        text = self.text(name)
-        if text not in allowed:
-            raise self.error(name, f"unknown status {text!r:.60}")
-        return allowed[text]
+        return self._read(name, lambda: member_date(self._value, name))
 
     def object(self, name: str) -> Document:
         return Document(self._required(name), self._what, self, (name,))
@@ -92,23 +95,28 @@ class Document:
             raise self.error(name, f"expected a list of 1 to {maximum} objects")
         return [Document(value, self._what, self, (name, n)) for n, value in enumerate(values)]
 
-    def advisory_ids(self) -> tuple[str, ...]:
-        """``advisoryIDs``, which is optional, sorted."""
-        values = self._value.get("advisoryIDs", [])
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise self.error("advisoryIDs", "expected a list of strings")
-        return tuple(sorted(set(values)))
+    def parse_each(self, name: str, maximum: int, parse: Callable[[dict[str, Any]], T]) -> list[T]:
+        """``parse`` of each object of a list of 1 to ``maximum``.
 
-    def svns(self, name: str) -> bytes:
-        """A list of 16 components ``{"svn": 0…255, …}`` as 16 bytes."""
-        components = self._required(name)
+        There are hundreds of members in such lists, so that ``parse`` reads them with the functions
+        below, and where one fails is found out here.
+        """
+        values = self._required(name)
+        if type(values) is not list or not 0 < len(values) <= maximum:
+            raise self.error(name, f"expected a list of 1 to {maximum} objects")
+        parsed: list[T] = []
+        for value in values:
+            where = f"{name}[{len(parsed)}]"
+            parsed.append(self._read(where, lambda value=value: parse(value)))  # type: ignore[misc]
+        return parsed
+
+    def _read(self, where: str, read: Callable[[], T]) -> T:
         try:
-            svns = bytes([component["svn"] for component in components])
-        except (TypeError, KeyError, ValueError):
-            raise self.error(name, "expected 16 components with an svn from 0 to 255") from None
-        if len(svns) != 16:
-            raise self.error(name, f"expected 16 components, came {len(svns)}")
-        return svns
+            return read()
+        except KeyError as error:
+            raise self.error(where, f"no member or unknown value {error.args[0]!r:.60}", "missing") from None
+        except (TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
+            raise self.error(where, str(error)) from None
 
     def error(self, name: str, message: str, detail: str = "bad_value") -> FormatError:
         return FormatError(
@@ -131,6 +139,40 @@ class Document:
             return ""
         own = str(self._name[0]) + "".join(f"[{index}]" for index in self._name[1:])
         return self._parent._field(own)
+
+
+def member_uint(value: dict[str, Any], name: str, maximum: int) -> int:
+    """A member that is an integer from 0 to ``maximum``; KeyError, TypeError or ValueError otherwise."""
+    number = value[name]
+    if type(number) is not int or not 0 <= number <= maximum:
+        raise ValueError(f"{name}: expected an integer from 0 to {maximum}, came {number!r:.40}")
+    return number
+
+
+def member_date(value: dict[str, Any], name: str) -> datetime:
+    """A member that is a time as ``YYYY-MM-DDThh:mm:ssZ``; aware, UTC."""
+    text = value[name]
+    if len(text) == 20 and (text[4], text[7], text[10], text[13], text[16], text[19]) == tuple("--T::Z"):
+        return datetime.fromisoformat(text)
+    raise ValueError(f"{name}: expected YYYY-MM-DDThh:mm:ssZ, came {text!r:.40}")
+
+
+def member_svns(value: dict[str, Any], name: str) -> bytes:
+    """A member that is a list of 16 components ``{"svn": 0…255, …}``, as 16 bytes."""
+    svns = bytes([component["svn"] for component in value[name]])
+    if len(svns) != 16:
+        raise ValueError(f"{name}: expected 16 components, came {len(svns)}")
+    return svns
+
+
+def member_advisory_ids(value: dict[str, Any]) -> tuple[str, ...]:
+    """``advisoryIDs``, which is optional, sorted."""
+    if "advisoryIDs" not in value:
+        return ()
+    ids = value["advisoryIDs"]
+    if type(ids) is not list or not all(type(item) is str for item in ids):
+        raise ValueError("advisoryIDs: expected a list of strings")
+    return tuple(sorted(set(ids)))
 
 
 #: For platforms.

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from eaa.codec.strict_json import parse_json
-from eaa.endorsements.tcb import ENCLAVE_STATUSES, PLATFORM_STATUSES, Document, TcbStatus
+from eaa.endorsements.tcb import (
+    ENCLAVE_STATUSES,
+    PLATFORM_STATUSES,
+    Document,
+    TcbStatus,
+    member_advisory_ids,
+    member_date,
+    member_svns,
+    member_uint,
+)
 
 __all__ = [
     "IsvTcbLevel",
@@ -98,7 +108,8 @@ def parse_tcb_info(data: bytes) -> TcbInfo:
     if document.uint("tcbType", 255) != 0:
         raise document.error("tcbType", "expected 0")
     tee = _tee(document, version)
-    levels = [_level(item, version, tee) for item in document.objects("tcbLevels", _MAX_LEVELS)]
+    parse_level = _tdx_level if tee == "tdx" else _sgx_level if version == 3 else _sgx_level_v2
+    levels = document.parse_each("tcbLevels", _MAX_LEVELS, parse_level)
     levels.sort(key=lambda level: (level.sgx_components, level.pce_svn, level.tdx_components), reverse=True)
     return TcbInfo(
         tee=tee,
@@ -116,16 +127,17 @@ def parse_tcb_info(data: bytes) -> TcbInfo:
 
 def parse_isv_tcb_levels(document: Document) -> tuple[IsvTcbLevel, ...]:
     """``tcbLevels`` of an enclave or module identity, highest ISVSVN first."""
-    levels = [
-        IsvTcbLevel(
-            item.object("tcb").uint("isvsvn", 0xFFFF),
-            item.date("tcbDate"),
-            item.status("tcbStatus", ENCLAVE_STATUSES),
-            item.advisory_ids(),
-        )
-        for item in document.objects("tcbLevels", _MAX_LEVELS)
-    ]
+    levels = document.parse_each("tcbLevels", _MAX_LEVELS, _isv_level)
     return tuple(sorted(levels, key=lambda level: level.isv_svn, reverse=True))
+
+
+def _isv_level(item: dict[str, Any]) -> IsvTcbLevel:
+    return IsvTcbLevel(
+        member_uint(item["tcb"], "isvsvn", 0xFFFF),
+        member_date(item, "tcbDate"),
+        ENCLAVE_STATUSES[item["tcbStatus"]],
+        member_advisory_ids(item),
+    )
 
 
 def _tee(document: Document, version: int) -> str:
@@ -137,20 +149,30 @@ def _tee(document: Document, version: int) -> str:
     return identifier.lower()
 
 
-def _level(item: Document, version: int, tee: str) -> TcbLevel:
-    tcb = item.object("tcb")
+def _sgx_level_v2(item: dict[str, Any]) -> TcbLevel:
+    tcb = item["tcb"]
+    components = bytes([member_uint(tcb, f"sgxtcbcomp{n:02d}svn", 255) for n in range(1, 17)])
+    return _level(item, components, None)
+
+
+def _sgx_level(item: dict[str, Any]) -> TcbLevel:
+    return _level(item, member_svns(item["tcb"], "sgxtcbcomponents"), None)
+
+
+def _tdx_level(item: dict[str, Any]) -> TcbLevel:
+    tcb = item["tcb"]
+    return _level(item, member_svns(tcb, "sgxtcbcomponents"), member_svns(tcb, "tdxtcbcomponents"))
+
+
+def _level(item: dict[str, Any], sgx_components: bytes, tdx_components: bytes | None) -> TcbLevel:
     return TcbLevel(
-        sgx_components=tcb.svns("sgxtcbcomponents") if version == 3 else _components_v2(tcb),
-        pce_svn=tcb.uint("pcesvn", 0xFFFF),
-        tdx_components=tcb.svns("tdxtcbcomponents") if tee == "tdx" else None,
-        tcb_date=item.date("tcbDate"),
-        status=item.status("tcbStatus", PLATFORM_STATUSES),
-        advisory_ids=item.advisory_ids(),
+        sgx_components,
+        member_uint(item["tcb"], "pcesvn", 0xFFFF),
+        tdx_components,
+        member_date(item, "tcbDate"),
+        PLATFORM_STATUSES[item["tcbStatus"]],
+        member_advisory_ids(item),
     )
-
-
-def _components_v2(tcb: Document) -> bytes:
-    return bytes(tcb.uint(f"sgxtcbcomp{n:02d}svn", 255) for n in range(1, 17))
 
 
 def _module(document: Document) -> TdxModule:

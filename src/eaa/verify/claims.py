@@ -67,7 +67,6 @@ def tcb_claims(tcb: TcbEvaluation) -> dict[str, Any]:
         "tcb_date": rfc3339(tcb.tcb_date),
         "advisory_ids": list(tcb.advisory_ids),
         "tcb_evaluation_data_number": tcb.tcb_evaluation_data_number,
-        "latest_tcb_date": rfc3339(tcb.latest_tcb_date),
         "platform": _component(tcb.platform),
         "tdx_module": _component(tcb.tdx_module) if tcb.tdx_module else None,
         "qe": _component(tcb.qe),

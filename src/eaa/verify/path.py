@@ -82,14 +82,14 @@ def require_ca(certificate: Certificate, below: int, what: str, detail: str) -> 
 
 
 def require_leaf(certificate: Certificate, name: str, what: str, detail: str) -> None:
-    """Holds if ``certificate`` is an end entity that may sign, with ``name`` in its common name."""
+    """Holds if ``certificate`` is an end entity that may sign, with ``name`` in its subject."""
     _refuse_unknown_critical(certificate, what, detail)
     if certificate.ca:
         raise ChainError(f"the {what} is a CA", detail=f"{detail}_is_ca")
     if not certificate.key_usage(DIGITAL_SIGNATURE):
         raise ChainError(f"the {what} may not sign data", detail=f"{detail}_key_usage")
     # As Intel's verifier asks [DCAP-QVL §4.1.2.4.4].
-    if name not in certificate.common_name:
+    if name.encode() not in certificate.subject:
         raise ChainError(
             f"the {what} is named {certificate.common_name!r}, expected {name!r} in it",
             detail=f"{detail}_name",

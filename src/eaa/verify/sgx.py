@@ -33,7 +33,6 @@ def evaluate(quote: DcapQuote, collateral: VerifiedCollateral, platform: Verifie
         ComponentTcb.of(level),
         None,
         platform.qe_tcb,
-        info,
         min(info.tcb_evaluation_data_number, collateral.qe_identity.tcb_evaluation_data_number),
     )
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from eaa.endorsements.pck import PckExtension
 from eaa.endorsements.tcb import TcbStatus
-from eaa.endorsements.tcb_info import IsvTcbLevel, TcbInfo, TcbLevel
+from eaa.endorsements.tcb_info import IsvTcbLevel, TcbLevel
 from eaa.errors import EndorsementError
 
 __all__ = [
@@ -39,8 +39,7 @@ class TcbEvaluation:
     """The TCB of the whole platform and of its parts.
 
     ``status`` is converged from the parts, ``advisory_ids`` is their union, sorted. ``tcb_date`` is
-    that of the platform's level. ``latest_tcb_date`` is the date of the newest level that the TCB
-    info knows, of the platform or its module: when the last TCB recovery took effect.
+    that of the platform's level.
     """
 
     status: TcbStatus
@@ -50,7 +49,6 @@ class TcbEvaluation:
     tdx_module: ComponentTcb | None
     qe: ComponentTcb
     tcb_evaluation_data_number: int
-    latest_tcb_date: datetime
 
 
 def select_sgx_level(levels: Sequence[TcbLevel], pck: PckExtension) -> TcbLevel:
@@ -110,7 +108,6 @@ def evaluation(
     platform: ComponentTcb,
     tdx_module: ComponentTcb | None,
     qe: ComponentTcb,
-    tcb_info: TcbInfo,
     tcb_evaluation_data_number: int,
 ) -> TcbEvaluation:
     """The parts put together under the converged ``status``."""
@@ -123,7 +120,6 @@ def evaluation(
         tdx_module=tdx_module,
         qe=qe,
         tcb_evaluation_data_number=tcb_evaluation_data_number,
-        latest_tcb_date=max(level.tcb_date for level in tcb_info.levels),
     )
 
 

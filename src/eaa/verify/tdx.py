@@ -67,7 +67,6 @@ def evaluate(quote: DcapQuote, collateral: VerifiedCollateral, platform: Verifie
         ComponentTcb.of(level),
         module_tcb,
         platform.qe_tcb,
-        info,
         min(info.tcb_evaluation_data_number, collateral.qe_identity.tcb_evaluation_data_number),
     )
 

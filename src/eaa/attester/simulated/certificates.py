@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from eaa.attester.simulated.keys import PrivateKey
+from eaa.attester.simulated.keys import PrivateKey, PublicKey
 from eaa.attester.simulated.signing import SignedByIssuer, distinguished_name, key_identifier
 from eaa.codec.pem import encode_pem
 from eaa.endorsements.x509 import Certificate, parse_certificate
@@ -25,7 +25,8 @@ class SimulatedCertificate(SignedByIssuer):
 
     ``may_sign`` is the key usage of signing data (digitalSignature, contentCommitment), ``may_certify``
     keyCertSign, ``may_sign_crl`` cRLSign. The extensions are those of Intel, in the same order and with
-    the same criticality.
+    the same criticality. ``certified_key`` is in the certificate in place of ``key``, which its owner
+    goes on signing with.
     """
 
     common_name: str
@@ -40,6 +41,7 @@ class SimulatedCertificate(SignedByIssuer):
     may_sign: bool = True
     may_certify: bool = False
     may_sign_crl: bool = False
+    certified_key: PrivateKey | None = None
 
     @property
     def der(self) -> bytes:
@@ -49,7 +51,7 @@ class SimulatedCertificate(SignedByIssuer):
             x509.CertificateBuilder()
             .subject_name(distinguished_name(self.common_name))
             .issuer_name(distinguished_name(self.issuer_name or issuer.common_name))
-            .public_key(self.key.public_key())
+            .public_key(self._certified)
             .serial_number(self.serial)
             .not_valid_before(self.not_before)
             .not_valid_after(self.not_after)
@@ -68,6 +70,10 @@ class SimulatedCertificate(SignedByIssuer):
         """:attr:`der` as the verifier sees it, for example as a trust anchor."""
         return parse_certificate(self.der)
 
+    @property
+    def _certified(self) -> PublicKey:
+        return (self.certified_key or self.key).public_key()
+
     def extensions(self) -> list[tuple[x509.ExtensionType, bool]]:
         """The extensions, each with its criticality."""
         issuer = self.issuer or self
@@ -79,9 +85,9 @@ class SimulatedCertificate(SignedByIssuer):
         return [
             (key_identifier(issuer.key), False),
             (_distribution_point(self.crl_url), False),
-            (x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False),
+            (x509.SubjectKeyIdentifier.from_public_key(self._certified), False),
             (usage, True),
-            (x509.BasicConstraints(self.ca, self.path_length), True),
+            (x509.BasicConstraints(self.ca, self.path_length if self.ca else None), True),
         ]
 
 

@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-__all__ = ["SIGN_ALGORITHM", "KeySource", "PrivateKey", "public_point", "sign_raw"]
+__all__ = ["SIGN_ALGORITHM", "KeySource", "PrivateKey", "PublicKey", "public_point", "sign_raw"]
 
 PrivateKey = ec.EllipticCurvePrivateKey
+PublicKey = ec.EllipticCurvePublicKey
 SIGN_ALGORITHM = ec.ECDSA(SHA256(), deterministic_signing=True)
 
 #: n − 1 of P-256 [SEC1 §2.1]: private keys are 1 … n − 1.

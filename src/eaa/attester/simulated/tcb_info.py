@@ -49,9 +49,7 @@ class SimulatedTcbInfo(SimulatedDocument):
     pce_id: bytes  # 2
     levels: list[SimulatedTcbLevel]
     version: int = 3
-    tdx_module: SimulatedTdxModule = field(
-        default_factory=lambda: SimulatedTdxModule(id="TDX_00", levels=[])
-    )
+    tdx_module: SimulatedTdxModule = field(default_factory=lambda: SimulatedTdxModule(id="TDX_00", levels=[]))
     tdx_module_identities: list[SimulatedTdxModule] = field(default_factory=list)
 
     def content(self) -> dict[str, Any]:

@@ -1,0 +1,104 @@
+"""Appraisal: verified evidence against a policy, every rule applied, every mismatch collected.
+
+Rules, in the order in which they are applied; the first that fails names the code:
+
+ 1. ``endorsements``: what vouched for the evidence has not expired by ``now``.
+ 2. ``tcb_status``: the converged status is accepted, or tolerated within the grace period.
+ 3. ``evaluation_data_number``, ``advisories``: only if the policy asks.
+ 4. ``debug``.
+ 5. SGX: ``initialized``, ``attributes_unknown``, ``privileged_keys``.
+    TDX: ``td_attributes_unknown``, ``sept_ve_disable``, ``migratable``, ``service_td``.
+ 6. ``reference_values`` if there are none for this TEE, else one rule per field, under its name:
+    ``mr_enclave``, ``min_isv_svn``, ``mr_td``, …; ``boot_chain``, ``measurements``.
+ 7. ``freshness``: a note if the evidence was not bound to the caller's report data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from eaa.appraisal.finding import Finding, finding
+from eaa.appraisal.measurements import compare
+from eaa.appraisal.policy import Policy
+from eaa.appraisal.result import AttestationResult, RuleOutcome
+from eaa.appraisal.rules_sgx import sgx_findings
+from eaa.appraisal.rules_tcb import tcb_findings
+from eaa.appraisal.rules_tdx import tdx_findings
+from eaa.appraisal.trust_vector import Tier, TrustVector
+from eaa.errors import AppraisalDenied, UsageError
+from eaa.evidence.sgx import EnclaveReport
+from eaa.verify.result import VerifiedEvidence
+
+__all__ = ["appraise", "require"]
+
+
+def appraise(verified: VerifiedEvidence, policy: Policy, *, now: datetime) -> AttestationResult:
+    """Whether ``verified`` is acceptable under ``policy`` at ``now`` (aware, UTC), and why.
+
+    Returns a result also where it is denied; :func:`require` raises.
+
+    Raises:
+        UsageError: ``now`` is naive.
+    """
+    if now.tzinfo is None:
+        raise UsageError("now must be an aware datetime", detail="naive_datetime")
+    findings = tuple(_findings(verified, policy, now))
+    rules = tuple(item.outcome for item in findings)
+    failed = [item for item in rules if item.verdict == "fail"]
+    vector = TrustVector.of(item.asserts for item in findings if item.asserts is not None)
+    return AttestationResult(
+        accepted=not failed,
+        tier=_tier(vector),
+        trust_vector=vector,
+        rules=rules,
+        reasons=_messages(failed) + _messages(item for item in rules if item.verdict == "note"),
+        code=f"{AppraisalDenied.family}.{failed[0].rule}" if failed else "accepted",
+        verified=verified,
+        policy=policy,
+        appraised_at=now,
+    )
+
+
+def require(result: AttestationResult) -> AttestationResult:
+    """``result`` if it is accepted.
+
+    Raises:
+        AppraisalDenied: it is not; the code names the first failed rule, the message all of them.
+    """
+    if result.accepted:
+        return result
+    raise AppraisalDenied(
+        "; ".join(item.message for item in result.failed), result=result, detail=result.failed[0].rule
+    )
+
+
+def _findings(verified: VerifiedEvidence, policy: Policy, now: datetime) -> Iterator[Finding]:
+    report = verified.quote.body
+    comparison = compare(verified.tee, report, policy.reference_values)
+    yield from tcb_findings(verified, policy, now)
+    if isinstance(report, EnclaveReport):
+        yield from sgx_findings(report, allow_debug=policy.allow_debug)
+    else:
+        yield from tdx_findings(report, comparison, allow_debug=policy.allow_debug)
+    yield from comparison.findings
+    if "report_data" not in verified.bound:
+        yield finding(
+            "freshness", "report_data", "the caller's value", "not compared", "note",
+            "freshness not established: report data was not compared with a challenge",
+        )  # fmt: skip
+
+
+def _tier(vector: TrustVector) -> Tier:
+    """That of the vector, which is the highest that [EAR §3.1] allows, except for one case.
+
+    For relying parties that look at nothing else, a machine is not affirmed whose code nobody
+    compared. What is denied is at least a warning, as each failed rule asserts one.
+    """
+    if vector.tier is Tier.AFFIRMING and vector.executables == 0:
+        return Tier.NONE
+    return vector.tier
+
+
+def _messages(outcomes: Iterable[RuleOutcome]) -> tuple[str, ...]:
+    return tuple(item.message for item in outcomes)

@@ -1,0 +1,74 @@
+"""Certificates and revocation lists as parts of a pool, and the encodings in which they come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eaa.codec.text import decode_base64, decode_hex
+from eaa.endorsements.crl import crl_der, parse_crl
+from eaa.endorsements.pool import CrlRole, EndorsementPool, PooledCrl
+from eaa.endorsements.x509 import common_name, parse_certificate, parse_certificate_chain
+from eaa.errors import FormatError
+
+__all__ = ["certificates_part", "crl_part", "decode_octets", "der_kind", "encode_text"]
+
+
+def certificates_part(data: bytes, what: str) -> EndorsementPool:
+    """The certificates in ``data``: one in DER, or PEM, or URL-encoded PEM."""
+    if der_kind(data):
+        return EndorsementPool(certificates=((parse_certificate(data, what=what),),))
+    return EndorsementPool(certificates=(parse_certificate_chain(data, what=what),))
+
+
+def crl_part(data: bytes, what: str, *, role: CrlRole | None = None, chain: bytes = b"") -> EndorsementPool:
+    """The list in ``data``: DER, PEM or hexadecimal. Its role, if not given, is that of its issuer's name."""
+    crl = parse_crl(crl_der(data, what=what), what=what)
+    if role is None:
+        role = CrlRole.PCK if "PCK" in common_name(crl.issuer) else CrlRole.ROOT
+    return EndorsementPool(crls=(PooledCrl(role, crl.issuer, crl.this_update, crl.der, chain),))
+
+
+def der_kind(data: bytes) -> str | None:
+    """``"certificate"`` or ``"crl"`` if ``data`` begins like one in DER, whole or not.
+
+    Both are SEQUENCE { SEQUENCE … }; a certificate begins with [0] version, a list with INTEGER 1.
+    """
+    outer = _contents(data)
+    inner = _contents(outer) if outer else b""
+    if inner[:5] == b"\xa0\x03\x02\x01\x02":
+        return "certificate"
+    return "crl" if inner[:4] == b"\x02\x01\x01\x30" else None
+
+
+def decode_octets(value: Any, what: str, field: str) -> bytes:
+    """Bytes in JSON: hexadecimal, base64 or PEM text, or an array of numbers from 0 to 255.
+
+    Raises:
+        FormatError: none of these.
+    """
+    if isinstance(value, list) and all(type(item) is int and 0 <= item <= 255 for item in value):
+        return bytes(value)
+    if not isinstance(value, str):
+        raise FormatError("expected text or an array of bytes", what=what, field=field)
+    if value.startswith("-----"):
+        return encode_text(value, what, field)
+    try:
+        return decode_hex(value.strip().removeprefix("0x"), what, field)
+    except FormatError:
+        return decode_base64("".join(value.split()), what, field)
+
+
+def encode_text(value: Any, what: str, field: str) -> bytes:
+    """A JSON string as UTF-8; ``null`` as nothing."""
+    try:
+        return b"" if value is None else str.encode(value)
+    except (TypeError, UnicodeEncodeError):
+        raise FormatError("expected a string of Unicode text", what=what, field=field) from None
+
+
+def _contents(data: bytes) -> bytes:
+    """What follows the header of a SEQUENCE longer than 127 bytes, as far as a look at its start needs."""
+    if data[:1] != b"\x30" or data[1:2] not in (b"\x81", b"\x82", b"\x83"):
+        return b""
+    start = 2 + (data[1] & 0x0F)
+    return data[start : start + 16]

@@ -1,0 +1,105 @@
+"""``python -m eaa.cli.demo``: what it shows, in which colours, and its exit code."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eaa.cli import demo
+from eaa.cli.demo_cases import Case, Shown
+from tests.vectors.manifest import VECTORS, needs_vectors
+
+SHOWN = (
+    ("good", "ACCEPTED", "accepted"),
+    ("out of date", "REJECTED", "appraisal.tcb_status"),
+    ("debug", "REJECTED", "appraisal.debug"),
+    ("tampered", "REJECTED", "signature.quote"),
+    ("Intel's roots", "REJECTED", "chain.untrusted_root"),
+)
+
+
+def environment(vectors: Path, **extra: str) -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"EAA_VECTORS": str(vectors)} | extra
+
+
+def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "eaa.cli.demo"],
+        env=environment(tmp_path / "none"), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "\x1b" not in run.stdout
+    rows = [
+        tuple(part.strip() for part in (line[:20], line[20:30], line[30:]))
+        for line in run.stdout.splitlines()
+    ]
+    for expected in SHOWN:
+        assert rows.count(expected) == 2  # both TEEs
+    assert "a simulated platform, trusted only" in " ".join(run.stdout.split())
+    assert "No real quote was verified" in run.stdout
+    assert run.stdout.endswith("Every verdict is as expected.\n")
+
+
+@pytest.mark.parametrize(("extra", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colour_on_a_terminal_only(tmp_path: Path, extra: dict[str, str], coloured: bool) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "eaa.cli.demo"],
+        env=environment(tmp_path / "none", TERM="xterm", **extra), stdout=theirs, stderr=theirs,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        output = read_all(ours)
+    assert process.returncode == 0
+    assert (b"\x1b[" in output) is coloured
+
+
+@needs_vectors
+def test_a_real_quote_where_the_vectors_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EAA_VECTORS", str(VECTORS))
+    assert demo.main() == 0
+    _, found, real = capsys.readouterr().out.partition("TDX guest on real hardware\n")
+    assert found
+    assert real.splitlines()[0].split() == ["as", "of", "2026-08-26", "ACCEPTED", "accepted"]
+    assert "the TCB is UpToDate" in real
+    assert "no measurement was compared" in real
+
+
+def test_an_unexpected_verdict_is_named_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def accept_everything(_: Case) -> Shown:
+        return Shown("accepted", "accepted", "why not")
+
+    monkeypatch.setenv("EAA_VECTORS", str(tmp_path))
+    monkeypatch.setattr(demo, "judge", accept_everything)
+    assert demo.main() == 1
+    assert "UNEXPECTED: should have been signature.quote" in capsys.readouterr().out
+
+
+def test_a_broken_vectors_folder_is_a_configuration_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "MANIFEST.jsonl").write_text('{"id": "something else"}\n[]\n')
+    monkeypatch.setenv("EAA_VECTORS", str(tmp_path))
+    assert demo.main() == 2
+    assert "MANIFEST.jsonl has no time for" in capsys.readouterr().err
+
+
+def read_all(descriptor: int) -> bytes:
+    """What a terminal shows until its other side is closed, which Linux reports as an error."""
+    chunks = []
+    try:
+        while chunk := os.read(descriptor, 65536):
+            chunks.append(chunk)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+    return b"".join(chunks)
