@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -147,6 +148,29 @@ def test_help_for_a_reader_that_leaves() -> None:
         stdout=write, stderr=subprocess.PIPE, timeout=60, check=False, env=process_env(),
     )  # fmt: skip
     os.close(write)
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk(guest: Files) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from eaa.cli.shelter import main; main()", "inspect", str(guest.quote)],
+            stdout=full, stderr=subprocess.PIPE, timeout=60, check=False, env=process_env(),
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"Error: cannot write to stdout: No space left")
+
+
+@pytest.mark.parametrize("closed", [0, 1])
+def test_a_closed_stream(guest: Files, closed: int) -> None:
+    code = f"import os; os.close({closed}); os.execv(sys.executable, [sys.executable, '-c', CODE, *sys.argv[1:]])"
+    code = f"import sys\nCODE = 'from eaa.cli.shelter import main; main()'\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "verify", "-" if closed == 0 else str(guest.quote)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, check=False, env=process_env(),
+    )  # fmt: skip
+    assert done.returncode == (2 if closed == 0 else 40)
     assert b"Traceback" not in done.stderr
 
 

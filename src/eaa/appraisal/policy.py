@@ -24,7 +24,7 @@ class Policy:
     Attributes:
         accepted_statuses: of the converged TCB; ``Revoked`` is never acceptable.
         grace_days: how many days a platform that is out of date is tolerated. Counted from the TCB
-            date of each part that is out of date, see :mod:`eaa.appraisal.rules_tcb`.
+            recovery that each part lacks, see :mod:`eaa.appraisal.rules_tcb`.
         min_evaluation_data_number: of the TCB info and QE identity that were used.
         refused_advisories: e.g. ``INTEL-SA-00837``; refused if they apply to the platform's level.
         allow_debug: accept enclaves and TDs that the host can look into. For development only.

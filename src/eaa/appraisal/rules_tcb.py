@@ -1,17 +1,14 @@
 """Rules about the platform: its TCB status, the grace period, the endorsements' age, advisories.
 
 **The grace period.** A part of the platform (its own level, TDX module, quoting enclave) that is out
-of date is tolerated while ``now`` is at most ``grace_days`` after the ``tcbDate`` of *that part's own
-level*. Intel defines this date so: the part is not vulnerable to any advisory released on or before
-it (``tcb_level_date_tag`` in DCAP's supplemental data), and Intel's appraisal engine counts its
-``platform_grace_period`` from it (``qal_script.rego``). What is tolerated is thus bounded: the
-platform lacks the fixes of at most ``grace_days``.
+of date is tolerated while ``now`` is at most ``grace_days`` after the TCB recovery that made it so:
+the ``tcbDate`` of the first level above its own that is dated later. Where none is, its own date
+counts.
 
-Rejected: the date of the newest level of the TCB info. Each later TCB recovery would start the grace
-of a platform anew that has missed all recoveries for years. Also rejected: the date of the first
-level above the part's own, when it became out of date. It is later, so that more is tolerated, and
-verification does not hand it over. As Intel's recoveries are months apart, a useful ``grace_days``
-is longer than the time between two of them plus the time in which platforms are updated.
+Rejected: the date of the newest level. Each later TCB recovery would start the grace of a platform
+anew that has missed all recoveries for years. Also rejected: the ``tcbDate`` of the part's own level,
+from which Intel's appraisal engine counts its ``platform_grace_period``. Recoveries are months
+apart, so that a platform which was up to date until yesterday would have no grace left.
 
 Grace excuses lateness only: what the status would be without it must be accepted. A platform that is
 ``OutOfDateConfigurationNeeded`` needs ``ConfigurationNeeded`` among the accepted statuses.
@@ -85,7 +82,7 @@ def _not_accepted(tcb: TcbEvaluation, policy: Policy, now: datetime) -> tuple[Ve
     late = [part for part in _parts(tcb) if part.status in _WITHOUT_LATENESS]
     if not policy.grace_days or not late or not _otherwise(tcb) <= policy.accepted_statuses:
         return "fail", ""
-    oldest = min(part.tcb_date for part in late)
+    oldest = min(part.superseded_at or part.tcb_date for part in late)
     grace = f"the grace of {policy.grace_days} days after {rfc3339(oldest)}"
     # The difference cannot overflow, a sum could.
     if now - oldest <= timedelta(days=policy.grace_days):

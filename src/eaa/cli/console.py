@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from eaa.errors import UsageError
+
 __all__ = [
     "EXIT_CODES",
     "as_json",
@@ -65,12 +67,20 @@ def output_option(function: F) -> F:
 
 
 def emit(text: str) -> None:
-    """Write data to stdout. A reader that has left changes nothing about the exit code."""
+    """Write data to stdout. A reader that has left changes nothing about the exit code.
+
+    Raises:
+        UsageError: stdout cannot be written to, e.g. a full disk.
+    """
     try:
         click.echo(text)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         silence_stdout()
+    except OSError as error:
+        silence_stdout()
+        raise UsageError(f"cannot write to stdout: {error.strerror}", detail="unwritable") from None
 
 
 def silence_stdout() -> None:

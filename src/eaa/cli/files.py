@@ -36,6 +36,8 @@ def load_input(name: str) -> bytes:
     """
     try:
         if name == "-":
+            if sys.stdin is None:
+                raise UsageError("there is no standard input", detail="unreadable")
             return _bounded(sys.stdin.buffer, "standard input", MAX_INPUT_BYTES)
         with Path(name).open("rb") as stream:
             return _bounded(stream, name, MAX_INPUT_BYTES)

@@ -83,6 +83,7 @@ def _component(tcb: ComponentTcb) -> dict[str, Any]:
         "status": str(tcb.status),
         "tcb_date": rfc3339(tcb.tcb_date),
         "advisory_ids": list(tcb.advisory_ids),
+        "superseded_at": rfc3339(tcb.superseded_at) if tcb.superseded_at else None,
     }
 
 

@@ -193,7 +193,8 @@ def _require_qe(report: EnclaveReport, identity: EnclaveIdentity, qe_id: str) ->
     attributes = masked(report.attributes, identity.attributes_mask)
     if attributes != identity.attributes:
         raise _qe_mismatch("ATTRIBUTES", identity.attributes.hex(), attributes.hex(), "attributes")
-    return ComponentTcb.of(isv_level(identity.levels, report.isv_svn, "quoting enclave", "qe"))
+    level = isv_level(identity.levels, report.isv_svn, "quoting enclave", "qe")
+    return ComponentTcb.of(level, identity.levels)
 
 
 def masked(value: bytes, mask: bytes) -> bytes:

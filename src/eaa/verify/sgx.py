@@ -30,7 +30,7 @@ def evaluate(quote: DcapQuote, collateral: VerifiedCollateral, platform: Verifie
     level = select_sgx_level(info.levels, platform.pck)
     return evaluation(
         converge(level.status, platform.qe_tcb.status),
-        ComponentTcb.of(level),
+        ComponentTcb.of(level, info.levels),
         None,
         platform.qe_tcb,
         min(info.tcb_evaluation_data_number, collateral.qe_identity.tcb_evaluation_data_number),

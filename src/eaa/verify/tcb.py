@@ -23,15 +23,24 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ComponentTcb:
-    """The level that one part of the platform meets."""
+    """The level that one part of the platform meets.
+
+    ``tcb_date``: the part is not vulnerable to what was published until then. ``superseded_at`` is the
+    TCB date of the first recovery after it that the part lacks, ``None`` if it lacks none.
+    """
 
     status: TcbStatus
     tcb_date: datetime
     advisory_ids: tuple[str, ...]  # sorted
+    superseded_at: datetime | None = None
 
     @classmethod
-    def of(cls, level: TcbLevel | IsvTcbLevel) -> ComponentTcb:
-        return cls(level.status, level.tcb_date, level.advisory_ids)
+    def of(
+        cls, level: TcbLevel | IsvTcbLevel, levels: Sequence[TcbLevel] | Sequence[IsvTcbLevel]
+    ) -> ComponentTcb:
+        """The part that meets ``level``, of all ``levels`` that are published for it."""
+        later = [item.tcb_date for item in levels if item.tcb_date > level.tcb_date]
+        return cls(level.status, level.tcb_date, level.advisory_ids, min(later, default=None))
 
 
 @dataclass(frozen=True, slots=True)

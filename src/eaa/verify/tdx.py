@@ -64,7 +64,7 @@ def evaluate(quote: DcapQuote, collateral: VerifiedCollateral, platform: Verifie
         status = _relaunch_advised(sgx_level.status, status)
     return evaluation(
         converge(status, platform.qe_tcb.status),
-        ComponentTcb.of(level),
+        ComponentTcb.of(level, info.levels),
         module_tcb,
         platform.qe_tcb,
         min(info.tcb_evaluation_data_number, collateral.qe_identity.tcb_evaluation_data_number),
@@ -110,7 +110,7 @@ def _module_tcb(report: TdReport, module: TdxModule) -> ComponentTcb | None:
     if not isinstance(module, TdxModuleIdentity):
         return None  # module version 0 is judged by the platform's TDX components
     level = isv_level(module.levels, report.tee_tcb_svn[0], f"TDX module {module.id}", "tdx_module")
-    return ComponentTcb.of(level)
+    return ComponentTcb.of(level, module.levels)
 
 
 def _relaunch_would_help(

@@ -177,3 +177,10 @@ def test_advisories() -> None:
 
 def test_rules_that_were_not_asked_for_do_not_appear() -> None:
     assert {"evaluation_data_number", "advisories"}.isdisjoint(item.rule for item in judge(verified()).rules)
+
+
+def test_grace_counts_from_the_recovery_that_the_part_lacks() -> None:
+    old = ComponentTcb(S.OUT_OF_DATE, NOW - 900 * DAY, (), superseded_at=NOW - 30 * DAY)
+    evidence = verified(tcb=tcb_of(S.OUT_OF_DATE, platform=old))
+    assert judge(evidence, Policy(grace_days=30)).accepted
+    assert failed(judge(evidence, Policy(grace_days=29))) == ["tcb_status"]

@@ -134,6 +134,7 @@ CHANGES: list[tuple[str, str, object]] = [
     ("chain.pck_ca_key_usage", "ca.may_certify", False),
     *of_crl("ca", "pck_crl"),
     *of_leaf("pck", "pck_certificate"),
+    ("format.bad_value", "ca.crl.extra_extensions", UNKNOWN_CRITICAL),
     # 6.–8. The quoting enclave and its platform.
     ("signature.qe_report", "enclave.report_signing_key", WRONG_KEY),
     ("binding.qe_report_data", "enclave.report_data", b"\x01" * 64),
@@ -331,10 +332,27 @@ def test_relaunch_is_advised_when_only_the_launching_module_was_old() -> None:
     assert verify(attester).tcb.status is TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
 
 
+def test_a_loaded_module_that_nobody_knows() -> None:
+    attester = make_attester("tdx15-v5")
+    old, unknown = b"\x04\x01\x04" + bytes(13), b"\x05\x02\x04" + bytes(13)
+    attester.report = attester.report.replace(tee_tcb_svn=old, tee_tcb_svn_2=unknown)
+    refused("endorsement.tdx_module_not_found", evidence_of(attester))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_revoked_quoting_enclave(kind: Kind) -> None:
+    attester = make_attester(kind)
+    identity = attester.platform.vendor.identities["QE" if attester.tee == "sgx" else "TD_QE"]
+    identity.levels[0].status = TcbStatus.REVOKED
+    assert verify(attester).tcb.status is TcbStatus.REVOKED
+
+
 def test_module_version_0_and_tcb_info_version_2() -> None:
     attester = make_attester("tdx-v4")
     attester.report = attester.report.replace(tee_tcb_svn=b"\x05\x00\x04" + bytes(13))
     assert verify(attester).tcb.tdx_module is None
+    attester.platform.tcb_info["tdx"].tdx_module_identities = []
+    assert verify(attester).tcb.status is TcbStatus.UP_TO_DATE
     attester = make_attester("sgx-v3")
     attester.platform.tcb_info["sgx"].version = 2
     assert verify(attester).tcb.status is TcbStatus.UP_TO_DATE
