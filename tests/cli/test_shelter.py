@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -55,7 +54,9 @@ def test_usage_errors(args: tuple[str, ...]) -> None:
     assert "Usage: shelter" in done.err
 
 
-@pytest.mark.parametrize(("shell", "says"), [("bash", "complete -o"), ("zsh", "#compdef shelter"), ("fish", "complete")])
+@pytest.mark.parametrize(
+    ("shell", "says"), [("bash", "complete -o"), ("zsh", "#compdef shelter"), ("fish", "complete")]
+)
 def test_completion(shell: str, says: str) -> None:
     done = start("completion", shell)
     assert (done.code, done.err) == (0, "")
@@ -78,7 +79,7 @@ def test_completion_of_commands_and_options() -> None:
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
+def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     """A command that raises what the list holds."""
     errors: list[BaseException] = []
 
@@ -87,15 +88,23 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
         raise errors[0]
 
     monkeypatch.setattr(module.ShelterGroup, "get_command", lambda *_: command)
-    yield errors
+    return errors
 
 
 @pytest.mark.parametrize(
     ("error", "code", "says"),
     [
-        (EndorsementUnavailable("no answer", detail="pcs"), 40, "Error: no answer [endorsement_unavailable.pcs]"),
+        (
+            EndorsementUnavailable("no answer", detail="pcs"),
+            40,
+            "Error: no answer [endorsement_unavailable.pcs]",
+        ),
         (InternalError("broken"), 1, "Error: broken [internal]"),
-        (ValueError("oops"), 1, "Error: internal error (ValueError: oops); please report it. --debug shows where."),
+        (
+            ValueError("oops"),
+            1,
+            "Error: internal error (ValueError: oops); please report it. --debug shows where.",
+        ),
         (RecursionError("deep"), 1, "Error: internal error (RecursionError: deep); please report it"),
         (KeyboardInterrupt(), 130, "Error: interrupted"),
         (ValueError("\x1b[31m"), 1, "\\x1b[31m"),
@@ -164,8 +173,11 @@ def test_a_full_disk(guest: Files) -> None:
 
 @pytest.mark.parametrize("closed", [0, 1])
 def test_a_closed_stream(guest: Files, closed: int) -> None:
-    code = f"import os; os.close({closed}); os.execv(sys.executable, [sys.executable, '-c', CODE, *sys.argv[1:]])"
-    code = f"import sys\nCODE = 'from eaa.cli.shelter import main; main()'\n{code}"
+    command = "from eaa.cli.shelter import main; main()"
+    code = (
+        f"import os, sys; os.close({closed}); "
+        f"os.execv(sys.executable, [sys.executable, '-c', {command!r}, *sys.argv[1:]])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, "verify", "-" if closed == 0 else str(guest.quote)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, check=False, env=process_env(),
@@ -180,12 +192,16 @@ def test_a_terminal_that_knows_ascii_only(guest: Files) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a pseudo-terminal")
-@pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)])
+@pytest.mark.parametrize(
+    ("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)]
+)
 def test_colour_on_a_terminal(env: dict[str, str], coloured: bool) -> None:
     import pty  # noqa: PLC0415 - not on every platform
 
     main, terminal = pty.openpty()
-    environment = {name: value for name, value in process_env().items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    environment = {
+        name: value for name, value in process_env().items() if name not in ("NO_COLOR", "FORCE_COLOR")
+    }
     done = subprocess.run(
         [sys.executable, "-c", "from eaa.cli.shelter import main; main()", "doctor"],
         stdout=terminal, stderr=subprocess.PIPE, timeout=60, check=False, env={**environment, **env},

@@ -41,8 +41,10 @@ def event_log(events: Sequence[tuple[int, bytes]] = EVENTS) -> EventLog:
 def booted(platform: SimulatedPlatform, files: FilesOf) -> Files:
     """A guest whose RTMRs are those of :func:`event_log`."""
     values = replay(event_log(), HashAlgorithm.SHA384)
-    rtmrs = {f"rt_mr{n}": values.get(n + 1, bytes(48)) for n in range(4)}
-    return files(SimulatedTdxGuest(platform, **rtmrs))
+    rtmrs: dict[str, bytes | int] = {f"rt_mr{n}": values.get(n + 1, bytes(48)) for n in range(4)}
+    guest = SimulatedTdxGuest(platform)
+    guest.report = guest.report.replace(**rtmrs)
+    return files(guest)
 
 
 def test_a_log_that_replays_to_the_quote(booted: Files) -> None:
@@ -65,7 +67,9 @@ def test_a_mismatch_names_the_event(booted: Files) -> None:
     said = done.json
     assert (done.code, said["verdict"], said["code"]) == (10, "rejected", "event_log.mismatch")
     (reason,) = said["reasons"]
-    assert reason.startswith("RTMR1 is not the replay of the event log: event 4 (EV_EFI_ACTION) of register 2")
+    assert reason.startswith(
+        "RTMR1 is not the replay of the event log: event 4 (EV_EFI_ACTION) of register 2"
+    )
     assert said["tcb_status"] == "UpToDate"
     (rule,) = [rule for rule in said["rules"] if rule["verdict"] == "fail"]
     assert (rule["rule"], rule["claim"]) == ("event_log.rtmr1", "rt_mr1")

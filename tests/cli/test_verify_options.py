@@ -162,7 +162,9 @@ def test_collateral_as_a_folder_as_files_and_as_several(guest: Files, tmp_path: 
     assert said["verdict"] == "accepted"
     assert any("README.txt" in note for note in said["notes"])
     (folder / "README.txt").unlink()
-    parts = [arg for file in sorted(folder.glob("*.*")) if file.name != ".hidden" for arg in ("--collateral", file)]
+    parts = [
+        arg for file in sorted(folder.glob("*.*")) if file.name != ".hidden" for arg in ("--collateral", file)
+    ]
     assert run(*base, *parts).json["verdict"] == "accepted"
 
 

@@ -43,7 +43,9 @@ def test_explain_shows_each_rule(guest: Files) -> None:
     shown = text(guest, "--explain", "--nonce", NONCE.hex())
     table = shown.split("RULE", 1)[1].splitlines()
     assert table[0].split() == ["CLAIM", "EXPECTED", "CAME", "VERDICT"]
-    rows = {line.split()[0]: line.split()[-1] for line in table[1:] if line and not line.startswith(("Note", " "))}
+    rows = {
+        line.split()[0]: line.split()[-1] for line in table[1:] if line and not line.startswith(("Note", " "))
+    }
     assert rows["binding.report_data"] == "pass"
     assert rows["tcb_status"] == "pass"
     assert rows["debug"] == "pass"

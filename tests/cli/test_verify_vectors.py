@@ -14,7 +14,9 @@ from tests.cli.running import run
 
 VECTORS = Path(os.environ.get("EAA_VECTORS") or Path(__file__).resolve().parents[3] / "shared" / "vectors")
 MANIFEST = VECTORS / "MANIFEST.jsonl"
-pytestmark = pytest.mark.skipif(not MANIFEST.is_file(), reason=f"no vectors at {VECTORS}; EAA_VECTORS names them")
+pytestmark = pytest.mark.skipif(
+    not MANIFEST.is_file(), reason=f"no vectors at {VECTORS}; EAA_VECTORS names them"
+)
 
 
 def cases() -> Iterator[Any]:

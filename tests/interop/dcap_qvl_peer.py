@@ -104,7 +104,7 @@ def theirs(case: Case) -> Theirs:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What dcap-qvl refuses beyond Intel's library. ``words`` begin its error; ``holds`` is what must be so."""
+    """What dcap-qvl refuses beyond Intel's library. ``words`` are in its error; ``holds`` is what must be so."""
 
     words: str
     reason: str
@@ -113,7 +113,7 @@ class Policy:
 
 def policy_of(evidence: VerifiedEvidence, error: str) -> Policy | None:
     """The policy by which dcap-qvl refuses with ``error``, if what it names is so in ``evidence``."""
-    return next((item for item in POLICIES if error.startswith(item.words) and item.holds(evidence)), None)
+    return next((item for item in POLICIES if item.words in error and item.holds(evidence)), None)
 
 
 def _td(evidence: VerifiedEvidence) -> TdReport | None:
@@ -175,7 +175,7 @@ POLICIES = (
         _other_authentication_data,
     ),
     Policy(
-        "Failed to verify certificate chain\n\nCaused by:\n    CrlExpired",
+        "CrlExpired",
         "a revocation list holds up to and with its next update [DCAP-QVL, PckParser.cpp, Validity::isValid]",
         _last_second,
     ),

@@ -39,7 +39,7 @@ class TcbLevel:
 
     sgx_components: bytes  # 16: one SVN per byte
     pce_svn: int
-    tdx_components: bytes | None  # 16; TDX only
+    tdx_components: bytes  # 16; empty in SGX TCB info
     tcb_date: datetime
     status: TcbStatus
     advisory_ids: tuple[str, ...]
@@ -152,11 +152,11 @@ def _tee(document: Document, version: int) -> str:
 def _sgx_level_v2(item: dict[str, Any]) -> TcbLevel:
     tcb = item["tcb"]
     components = bytes([member_uint(tcb, f"sgxtcbcomp{n:02d}svn", 255) for n in range(1, 17)])
-    return _level(item, components, None)
+    return _level(item, components, b"")
 
 
 def _sgx_level(item: dict[str, Any]) -> TcbLevel:
-    return _level(item, member_svns(item["tcb"], "sgxtcbcomponents"), None)
+    return _level(item, member_svns(item["tcb"], "sgxtcbcomponents"), b"")
 
 
 def _tdx_level(item: dict[str, Any]) -> TcbLevel:
@@ -164,7 +164,7 @@ def _tdx_level(item: dict[str, Any]) -> TcbLevel:
     return _level(item, member_svns(tcb, "sgxtcbcomponents"), member_svns(tcb, "tdxtcbcomponents"))
 
 
-def _level(item: dict[str, Any], sgx_components: bytes, tdx_components: bytes | None) -> TcbLevel:
+def _level(item: dict[str, Any], sgx_components: bytes, tdx_components: bytes) -> TcbLevel:
     return TcbLevel(
         sgx_components,
         member_uint(item["tcb"], "pcesvn", 0xFFFF),

@@ -148,8 +148,6 @@ def _select(levels: Sequence[TcbLevel], pck: PckExtension, tee_tcb_svn: bytes | 
 
 
 def _meets_tdx(tee_tcb_svn: bytes, level: TcbLevel) -> bool:
-    if level.tdx_components is None:
-        return False
     first = 2 if tee_tcb_svn[1] > 0 else 0
     return _meets(tee_tcb_svn[first:], level.tdx_components[first:])
 

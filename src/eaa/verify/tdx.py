@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from eaa.endorsements.tcb import TcbStatus
 from eaa.endorsements.tcb_info import TcbInfo, TcbLevel, TdxModule, TdxModuleIdentity
-from eaa.errors import EndorsementError, EndorsementNotFound
+from eaa.errors import EndorsementError
 from eaa.evidence.dcap_quote import DcapQuote
 from eaa.evidence.tdx import TdReport, TdReport15
 from eaa.verify.platform import masked
@@ -132,8 +132,6 @@ def _relaunch_would_help(
     ):
         return False
     svn, latest = report.tee_tcb_svn_2, info.levels[0].tdx_components
-    if latest is None:
-        raise EndorsementNotFound("the TCB info has no TDX components", detail="tdx_components")
     module = info.module_identity(svn[1]) if svn[1] else None
     if svn[1] and module is None:
         raise EndorsementError(
