@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eaa.attester.simulated import SimulatedPlatform, chain_pem, collateral_files, dcap_qvl_json
 from eaa.codec.pem import encode_pem
+from eaa.evidence.dcap_quote import CertificationType
 from eaa.evidence.event_hash import HashAlgorithm
 from eaa.evidence.event_replay import replay
 from tests.cli.conftest import NONCE, Files
@@ -173,3 +175,39 @@ def test_unreadable(tmp_path: Path) -> None:
     for name in (tmp_path, tmp_path / "missing"):
         done = run("inspect", name)
         assert (done.code, done.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "member"),
+    [
+        (CertificationType.PPID_PLAIN, "ppid"),
+        (CertificationType.PCK_CERTIFICATE, "data"),
+        (CertificationType.PLATFORM_MANIFEST, "data"),
+    ],
+)
+def test_other_certification_data(enclave: Files, kind: CertificationType, member: str) -> None:
+    enclave.attester.certification_type = kind
+    said = run("inspect", enclave.write("q", enclave.attester.collect(bytes(64))), "-o", "json").json
+    assert said["content"]["certification"]["type"] == kind
+    assert said["content"]["certification"][member]
+
+
+def test_a_malformed_chain_does_not_hide_the_rest(enclave: Files) -> None:
+    quote = enclave.quote.read_bytes().replace(b"BEGIN CERTIFICATE", b"BEGIN CERTIFIC@TE", 1)
+    certification = shown(quote)["content"]["certification"]  # type: ignore[index]
+    assert certification["certificates"] is None
+    assert "PCK certificate chain" in certification["malformed"]
+    said = run("verify", enclave.write("q", quote), "-o", "json").json
+    assert (said["verdict"], said["needs"]) == ("unavailable", {"tee": "sgx"})
+    assert "FMSPC unknown" in said["reasons"][0]
+    done = enclave.verify(quote=quote)
+    assert (done.code, done.json["verdict"]) == (30, "malformed")
+
+
+def test_a_log_that_cannot_be_replayed_is_shown() -> None:
+    log = event_log()
+    both = replace(log, algorithms=(HashAlgorithm.SHA256, HashAlgorithm.SHA384))
+    content = shown(both.encode())["content"]
+    registers = content["registers"]  # type: ignore[index]
+    assert registers["SHA-384"]["1"]
+    assert "no SHA-256 digest" in registers["SHA-256"]["not_replayable"]

@@ -79,10 +79,10 @@ def test_accept_status(accept: tuple[str, ...], platform: SimulatedPlatform, fil
 
 
 def test_grace_days(platform: SimulatedPlatform, files: FilesOf) -> None:
-    platform.use_level(platform.tcb_info["sgx"].levels[1])  # its TCB date is 365 days ago
+    platform.use_level(platform.tcb_info["sgx"].levels[1])  # the latest is of 90 days ago
     made = files(SimulatedSgxEnclave(platform))
-    assert made.verify("--grace-days", 100).code == 10
-    said = made.verify("--grace-days", 400).json
+    assert made.verify("--grace-days", 80).code == 10
+    said = made.verify("--grace-days", 100).json
     assert said["verdict"] == "accepted"
     assert any("tolerated within" in note for note in said["notes"])
 
@@ -235,6 +235,9 @@ def test_without_a_time_it_is_now(guest: Files) -> None:
         (("-o", "yaml"), "output"),
         (("--no-such-option",), "no such option"),
         (("--collateral", "/no/such/file"), "No such file"),
+        (("--collateral", ""), "not a file name"),
+        (("--event-log", ""), "cannot read"),
+        (("--reference", ""), "cannot read"),
         (("--reference", "/no/such/file"), "No such file"),
         (("--event-log", "/no/such/file"), "No such file"),
         (("--trust-anchor", "/no/such/file"), "No such file"),

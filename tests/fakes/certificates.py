@@ -1,6 +1,7 @@
 """Certificates and revocation lists of any shape, for tests of what reads them.
 
-Those of the simulated vendor (:mod:`tests.fakes.vendor`) have Intel's profile; these have what a test asks for.
+Those of the simulated vendor (:mod:`tests.fakes.vendor`) have Intel's profile; these have what a test
+asks for.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def rebuilt(tbs: bytes, like: Certificate | bytes, *, algorithm: bytes | None = 
 
 
 def pck_certificate(**overrides: bytes | None) -> SimulatedPckCertificate:
-    """A PCK certificate; ``overrides`` as ``f2_17``: DER in place of field 2.17, ``None`` for no such field."""
+    """A PCK certificate; ``f2_17`` is DER in place of field 2.17, or ``None`` to leave it out."""
     pck = make_platform().pck
     pck.field_overrides = {key[1:].replace("_", "."): value for key, value in overrides.items()}
     return pck

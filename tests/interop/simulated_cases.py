@@ -16,9 +16,10 @@ from eaa.attester.simulated import (
     SimulatedVendor,
 )
 from eaa.endorsements.tcb import ENCLAVE_STATUSES, PLATFORM_STATUSES, TcbStatus
+from eaa.evidence.tdx import TdReport, TdReport15
 from tests.interop.dcap_qvl_peer import Case
 
-__all__ = ["NOW", "tcb_case", "unusual_case"]
+__all__ = ["NOW", "relaunch_case", "tcb_case", "unusual_case"]
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 #: So small that levels are met, missed and tied often.
@@ -30,6 +31,20 @@ def tcb_case(seed: int) -> Case:
     random = Random(f"TCB {seed}")  # noqa: S311 - repeatable
     platform = _platform(random)
     return _case(f"TCB {seed}", _attester(random, platform))
+
+
+def relaunch_case(seed: int) -> Case:
+    """A TD 1.5, launched under the module that is loaded now or under another one."""
+    random = Random(f"relaunch {seed}")  # noqa: S311 - repeatable
+    launched = _td_svns(random)
+    guest = SimulatedTdxGuest(
+        _platform(random),
+        quote_version=5,
+        tdx15=True,
+        tee_tcb_svn=launched,
+        tee_tcb_svn_2=random.choice([launched, _td_svns(random), _td_svns(random)]),
+    )
+    return _case(f"relaunch {seed}", guest)
 
 
 def unusual_case(seed: int) -> Case:
@@ -76,16 +91,7 @@ def _platform(random: Random) -> SimulatedPlatform:
 def _attester(random: Random, platform: SimulatedPlatform) -> SimulatedSgxEnclave | SimulatedTdxGuest:
     if random.random() < 0.3:
         return SimulatedSgxEnclave(platform)
-    if random.random() < 0.4:
-        return SimulatedTdxGuest(platform, quote_version=random.choice([4, 5]), tee_tcb_svn=_td_svns(random))
-    launched = _td_svns(random)
-    return SimulatedTdxGuest(
-        platform,
-        quote_version=5,
-        tdx15=True,
-        tee_tcb_svn=launched,
-        tee_tcb_svn_2=random.choice([launched, _td_svns(random), _td_svns(random)]),
-    )
+    return SimulatedTdxGuest(platform, quote_version=random.choice([4, 5]), tee_tcb_svn=_td_svns(random))
 
 
 def _level(random: Random, vendor: SimulatedVendor) -> SimulatedTcbLevel:
@@ -169,5 +175,11 @@ def _change_report(random: Random, name: str, attester: SimulatedSgxEnclave | Si
     elif name == "SEAM":
         field, size = random.choice([("mr_signer_seam", 48), ("seam_attributes", 8)])
         attester.report = attester.report.replace(**{field: random.randbytes(size)})
-    elif "mr_service_td" in attester.report.layout():
-        attester.report = attester.report.replace(mr_service_td=random.randbytes(48))
+    elif not isinstance(attester.report, TdReport15):
+        attester.quote_version = 5
+        fields = {**_fields(attester.report), "mr_service_td": random.randbytes(48)}
+        attester.report = TdReport15.build(tee_tcb_svn_2=attester.report.tee_tcb_svn, **fields)
+
+
+def _fields(report: TdReport) -> dict[str, bytes | int]:
+    return {name: getattr(report, name) for name in report.layout()}

@@ -1,4 +1,4 @@
-"""The sample data of Intel's own verifier [DCAP-QVL]: its file names, its certificates in any order, its own roots.
+"""The sample data of Intel's own verifier [DCAP-QVL]: its file names and orders, under its own roots.
 
 From Src/AttestationApp/sampleData of the Quote Verification Library. The names in the vectors folder
 are in lower case, with ``tdx__`` before those of the subfolder; here they are again as Intel has them.

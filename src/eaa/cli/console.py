@@ -127,7 +127,7 @@ def _entry(label: str, item: Any, indent: str) -> list[str]:
 
 def _leaf(item: Any) -> str:
     match item:
-        case None:
+        case None | "":
             return "-"
         case bool():
             return "yes" if item else "no"

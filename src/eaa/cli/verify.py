@@ -58,7 +58,7 @@ _REPORT_DATA_BYTES = 64
 )  # fmt: skip
 @click.option(
     "--grace-days", type=click.IntRange(0, MAX_GRACE_DAYS), default=0, show_default=True, metavar="N",
-    help="Tolerate what is out of date for this many days after the TCB date of its level.",
+    help="Tolerate what is out of date for this many days after the TCB recovery that made it so.",
 )  # fmt: skip
 @click.option(
     "--min-eval-number", type=click.IntRange(0, 0xFFFFFFFF), metavar="N",

@@ -31,6 +31,8 @@ _TCB_INFOS = (
     "tcbinfo_early",
 )
 _IDENTITIES = tuple(f"{name}identity{when}" for name in ("qe", "tdqe", "qve") for when in ("", "_early"))
+#: Intel publishes TCB info of some sixty platforms.
+_MAX_PLATFORMS = 1024
 _TCB_CHAINS = ("TCB-Info-Issuer-Chain", "SGX-TCB-Info-Issuer-Chain")
 _IDENTITY_CHAINS = ("SGX-Enclave-Identity-Issuer-Chain",)
 _PCK_CHAINS = ("SGX-PCK-Certificate-Issuer-Chain",)
@@ -87,7 +89,10 @@ def read_platform_collaterals(data: bytes, what: str) -> EndorsementPool:
     tcb_chain = {_TCB_CHAINS[0].lower(): _chain(chains, _TCB_CHAINS, what)}
     identity_chain = {_IDENTITY_CHAINS[0].lower(): _chain(chains, _IDENTITY_CHAINS, what)}
     pools = []
-    for platform in array_elements(members.get("tcbinfos", b"[]"), what):
+    platforms = array_elements(members.get("tcbinfos", b"[]"), what)
+    if len(platforms) > _MAX_PLATFORMS:
+        raise _error(what, "tcbinfos", f"{len(platforms)} platforms exceed {_MAX_PLATFORMS}", "too_large")
+    for platform in platforms:
         infos = object_members(platform, what)
         for name in _TCB_INFOS:
             if _given(infos, name):

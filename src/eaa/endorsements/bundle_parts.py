@@ -33,8 +33,7 @@ def der_kind(data: bytes) -> str | None:
 
     Both are SEQUENCE { SEQUENCE … }; a certificate begins with [0] version, a list with INTEGER 1.
     """
-    outer = _contents(data)
-    inner = _contents(outer) if outer else b""
+    inner = _contents(_contents(data[:32]))
     if inner[:5] == b"\xa0\x03\x02\x01\x02":
         return "certificate"
     return "crl" if inner[:4] == b"\x02\x01\x01\x30" else None
@@ -67,8 +66,8 @@ def encode_text(value: Any, what: str, field: str) -> bytes:
 
 
 def _contents(data: bytes) -> bytes:
-    """What follows the header of a SEQUENCE longer than 127 bytes, as far as a look at its start needs."""
-    if data[:1] != b"\x30" or data[1:2] not in (b"\x81", b"\x82", b"\x83"):
+    """What follows the header of a SEQUENCE, as far as a look at its start needs."""
+    if data[:1] != b"\x30" or len(data) < 2:
         return b""
-    start = 2 + (data[1] & 0x0F)
+    start = 2 + (data[1] & 0x7F if data[1] & 0x80 else 0)
     return data[start : start + 16]

@@ -51,8 +51,7 @@ def test_known_extensions() -> None:
     assert parse_crl(der).number == 3
 
 
-@pytest.mark.parametrize("form", [bytes, encode_pem, bytes.hex])
-def test_encodings(form: object) -> None:
+def test_encodings() -> None:
     forms = {
         "der": DER,
         "pem": encode_pem(DER, "X509 CRL"),
@@ -81,6 +80,7 @@ def test_other_encodings_are_refused(data: bytes, field: str) -> None:
 
 
 SIGNATURE = parse_crl(DER).signature
+LENGTH = len(SIGNATURE) + 1
 VERSION = b"\x02\x01\x01"
 PLAIN = contents(DER)
 NEXT_UPDATE = b"\x17\x0d" + f"{NOW + 30 * DAY:%y%m%d%H%M%SZ}".encode()
@@ -95,8 +95,8 @@ NEXT_UPDATE = b"\x17\x0d" + f"{NOW + 30 * DAY:%y%m%d%H%M%SZ}".encode()
         (bytes(MAX_CRL_BYTES + 1), "length", "format.too_large"),
         (rebuilt(b"\x30\x00", SIGNATURE), "tbsCertList", "format.not_der"),
         (rebuilt(wrap_sequence(b"\x02\x01\x00" + PLAIN[3:]), SIGNATURE), "version", "format.bad_value"),
-        (rebuilt(wrap_sequence(PLAIN.replace(NEXT_UPDATE, b"", 1)), SIGNATURE), "nextUpdate", "format.missing"),
-        (DER[: -len(SIGNATURE) - 1] + b"\x04" + SIGNATURE[:-1] + b"\xf0", "signatureValue", "format.bad_value"),
+        (rebuilt(wrap_sequence(PLAIN.replace(NEXT_UPDATE, b"")), SIGNATURE), "nextUpdate", "format.missing"),
+        (DER[:-LENGTH] + b"\x04" + SIGNATURE[:-1] + b"\xf0", "signatureValue", "format.bad_value"),
         (
             rebuilt(parse_crl(DER).tbs, SIGNATURE, algorithm=ECDSA_SHA256[:-1] + b"\x03"),
             "signatureAlgorithm", "format.bad_value",
@@ -104,7 +104,8 @@ NEXT_UPDATE = b"\x17\x0d" + f"{NOW + 30 * DAY:%y%m%d%H%M%SZ}".encode()
         (crl(extensions=((POINTS, True),)), "crlExtensions", "format.bad_value"),
     ],
     ids=[
-        "empty", "truncated", "trailing", "large", "tbs", "version", "next update", "bits", "algorithm", "scope",
+        "empty", "truncated", "trailing", "large", "tbs", "version", "next update", "bits", "algorithm",
+        "scope",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused(der: bytes, field: str, code: str) -> None:
