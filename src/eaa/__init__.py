@@ -11,28 +11,30 @@ Everything raised on purpose is an :class:`EAAError` with a stable ``code``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from eaa.appraisal import appraise as _appraise
-from eaa.appraisal.policy import Policy
-from eaa.appraisal.result import AttestationResult
-from eaa.endorsements.bundle import collateral_for, read_endorsements
-from eaa.endorsements.collateral import IntelCollateral
-from eaa.endorsements.pool import EndorsementPool
-from eaa.endorsements.roots import INTEL_SGX_ROOTS
-from eaa.endorsements.x509 import Certificate
+# The room is bound to its name before the function below takes the name over: importing one of its
+# modules later does not bind it again.
+import eaa.verify as _room  # noqa: F401
 from eaa.errors import EAAError
-from eaa.evidence.dcap_quote import parse_quote_frame
-from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding, VerifiedEvidence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from eaa.appraisal.policy import Policy
+    from eaa.appraisal.result import AttestationResult
+    from eaa.endorsements.collateral import IntelCollateral
+    from eaa.endorsements.pool import EndorsementPool
+    from eaa.endorsements.x509 import Certificate
+    from eaa.verify.dcap import Memo
+    from eaa.verify.result import VerifiedEvidence
 
 __version__ = "0.1.0"
 __all__ = ["EAAError", "Policy", "appraise", "verify"]
 
-#: Collaterals remembered by this process, each with the platforms seen under it (docs/adr/0008).
-_MEMO: Final = Memo(64)
+# Rooms are imported when they are needed: a command line that prints its version needs none.
 
 
 def verify(
@@ -42,7 +44,7 @@ def verify(
     report_data: bytes | None,
     now: datetime,
     config_id: bytes | None = None,
-    trust_anchors: Sequence[Certificate] = INTEL_SGX_ROOTS,
+    trust_anchors: Sequence[Certificate] | None = None,
 ) -> VerifiedEvidence:
     """Verify that ``evidence`` is genuine; raise if it is not.
 
@@ -63,6 +65,13 @@ def verify(
         VerificationError: not genuine; the leaf class and ``code`` say at which step.
         UsageError: ``now`` is naive, or an expected value has the wrong length.
     """
+    from eaa.endorsements.bundle import collateral_for, read_endorsements
+    from eaa.endorsements.collateral import IntelCollateral
+    from eaa.endorsements.roots import INTEL_SGX_ROOTS
+    from eaa.evidence.dcap_quote import parse_quote_frame
+    from eaa.verify.dcap import verify_quote
+    from eaa.verify.result import Binding
+
     if isinstance(endorsements, bytes):
         endorsements = read_endorsements("endorsements", endorsements)
     if not isinstance(endorsements, IntelCollateral):
@@ -70,18 +79,34 @@ def verify(
     return verify_quote(
         evidence,
         collateral=endorsements,
-        trust_anchors=trust_anchors,
+        trust_anchors=INTEL_SGX_ROOTS if trust_anchors is None else trust_anchors,
         binding=Binding(report_data, config_id),
         now=now,
-        memo=_MEMO,
+        memo=_process_memo(),
     )
 
 
-def appraise(
-    verified: VerifiedEvidence, policy: Policy, *, now: datetime | None = None
-) -> AttestationResult:
+def appraise(verified: VerifiedEvidence, policy: Policy, *, now: datetime | None = None) -> AttestationResult:
     """Judge whether ``verified`` is acceptable to ``policy``; collects every mismatch, never raises for one.
 
     ``now`` is for grace periods; by default the time at which the evidence was verified.
     """
-    return _appraise.appraise(verified, policy, now=now or verified.verified_at)
+    from eaa.appraisal.appraise import appraise as appraise_at
+
+    return appraise_at(verified, policy, now=now or verified.verified_at)
+
+
+@cache
+def _process_memo() -> Memo:
+    """The collaterals remembered by this process, each with the platforms seen under it [docs/adr/0008]."""
+    from eaa.verify.dcap import Memo
+
+    return Memo(64)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Policy":
+        from eaa.appraisal.policy import Policy
+
+        return Policy
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -189,7 +189,7 @@ class DcapQuote:
     @property
     def tee(self) -> str:
         """``"sgx"`` or ``"tdx"``."""
-        return "tdx" if self.header.tee_type == TDX else "sgx"
+        return "sgx" if self.body_type == BODY_SGX else "tdx"
 
     def encode(self) -> bytes:
         """The bytes that parse to this quote."""

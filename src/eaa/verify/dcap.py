@@ -77,16 +77,17 @@ def verify_quote(
     if now.tzinfo is None:
         raise UsageError("now must be an aware datetime", detail="naive_datetime")
     quote = parse_quote_frame(data)
-    scheme = schemes.SCHEMES[quote.tee]
+    tee = quote.tee
+    scheme = schemes.SCHEMES[tee]
 
     # 1.–4. Collateral.
     anchors = tuple(trust_anchors)
     verified = _collateral(collateral, anchors, now, memo)
 
     # 9. Before the rest, so that collateral of the wrong kind is named as such.
-    if verified.tcb_info.tee != quote.tee:
+    if verified.tcb_info.tee != tee:
         raise EndorsementError(
-            f"the TCB info is for {verified.tcb_info.tee.upper()}, the quote is of {quote.tee.upper()}",
+            f"the TCB info is for {verified.tcb_info.tee.upper()}, the quote is of {tee.upper()}",
             detail="tcb_info_tee",
         )
 
@@ -103,10 +104,12 @@ def verify_quote(
     tcb = _tcb(quote, verified, platform, scheme)
 
     # 13. Bindings.
-    _require_bound("report data", "report_data", binding.report_data, quote.body.report_data)
-    _require_bound("configuration id", "config_id", binding.config_id, scheme.config_id(quote))
+    if binding.report_data is not None:
+        _require_bound("report data", "report_data", binding.report_data, quote.body.report_data)
+    if binding.config_id is not None:
+        _require_bound("configuration id", "config_id", binding.config_id, scheme.config_id(quote))
     return VerifiedEvidence(
-        tee=quote.tee,
+        tee=tee,
         quote=quote,
         pck=platform.pck,
         tcb=tcb,
@@ -139,7 +142,7 @@ def _platform(
     qe_id: str,
 ) -> VerifiedPlatform:
     vouched = quote.attestation_key + quote.certification
-    key = (quote.header.version, qe_id, hashlib.sha256(vouched).digest())
+    key = (quote.header.raw[:2], qe_id, hashlib.sha256(vouched).digest())
     known = verified.platforms.get(key)
     if known is None:
         known = verify_platform(quote, collateral, verified, anchors, qe_id)
@@ -161,9 +164,7 @@ def _tcb(
     return known
 
 
-def _require_bound(what: str, detail: str, expected: bytes | None, came: bytes) -> None:
-    if expected is None:
-        return
+def _require_bound(what: str, detail: str, expected: bytes, came: bytes) -> None:
     if len(expected) != len(came):
         raise UsageError(
             f"the expected {what} has {len(expected)} bytes, this evidence carries {len(came)}",

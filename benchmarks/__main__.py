@@ -1,0 +1,62 @@
+"""Measure beside dcap-qvl and print medians, ratios and goals: ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import cold, memory, new_platform, threads, warm
+from benchmarks.timing import Row
+
+FIGURES = {
+    "cold": cold.run,
+    "new-platform": new_platform.run,
+    "warm": warm.run,
+    "threads": threads.run,
+    "memory": memory.run,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURES)}; all if none is given")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a look")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.figures) - FIGURES.keys():
+        parser.error(f"no such figure: {', '.join(sorted(unknown))}")
+    print(_where())
+    rows = []
+    for name in options.figures or FIGURES:
+        for row in FIGURES[name](quick=options.quick):
+            print(_line(row, rows[-1] if rows else None), flush=True)
+            rows.append(row)
+    if options.json:
+        document = {"where": _where(), "quick": options.quick, "rows": [asdict(row) for row in rows]}
+        options.json.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    return 0
+
+
+def _where() -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in ("cryptography", "dcap-qvl"))
+    return f"Python {platform.python_version()}, {versions}, {os.cpu_count()} CPUs; medians, ratios of one run"
+
+
+def _line(row: Row, before: Row | None) -> str:
+    heading = ""
+    if before is None or (before.figure, before.subject) != (row.figure, row.subject):
+        heading = f"\n{row.figure}: {row.subject}\n"
+    met = {None: "", True: "met", False: "NOT MET"}[row.met]
+    value = f"{row.value:.2f}" if row.unit == "×" else f"{row.value:.0f}"
+    return f"{heading}  {row.what:<52}{value:>9} {row.unit:<4}{row.goal:<10}{met}".rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
