@@ -26,14 +26,16 @@ FIGURES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURES)}; all if none is given")
+    parser.add_argument(
+        "figures", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURES)}; all if none is given"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, for a look")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     options = parser.parse_args(arguments)
     if unknown := set(options.figures) - FIGURES.keys():
         parser.error(f"no such figure: {', '.join(sorted(unknown))}")
     print(_where())
-    rows = []
+    rows: list[Row] = []
     for name in options.figures or FIGURES:
         for row in FIGURES[name](quick=options.quick):
             print(_line(row, rows[-1] if rows else None), flush=True)
@@ -46,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _where() -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("cryptography", "dcap-qvl"))
-    return f"Python {platform.python_version()}, {versions}, {os.cpu_count()} CPUs; medians, ratios of one run"
+    return (
+        f"Python {platform.python_version()}, {versions}, {os.cpu_count()} CPUs; medians, ratios of one run"
+    )
 
 
 def _line(row: Row, before: Row | None) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.subjects import subjects
 from benchmarks.timing import Row, batch_of, in_threads, interleave
-from eaa.verify.dcap import Memo
 
 __all__ = ["run"]
 
@@ -17,10 +17,10 @@ def run(*, quick: bool) -> Iterator[Row]:
     rounds, calls = (5, 5) if quick else (25, 10)
     for subject in subjects():
         collateral, peer_collateral = subject.read(), subject.peer_read()
-        ours = batch_of(lambda s=subject: s.verify(s.read(), Memo(1)), calls)  # type: ignore[misc]
-        peer = batch_of(lambda s=subject: s.peer_verify(s.peer_read()), calls)  # type: ignore[misc]
-        read = batch_of(lambda s=subject, c=collateral: s.verify(c, Memo(1)), calls)  # type: ignore[misc]
-        peer_read = batch_of(lambda s=subject, c=peer_collateral: s.peer_verify(c), calls)  # type: ignore[misc]
+        ours = batch_of(subject.verify_cold, calls)
+        peer = batch_of(subject.peer_verify_cold, calls)
+        read = batch_of(partial(subject.verify_cold, collateral), calls)
+        peer_read = batch_of(partial(subject.peer_verify, peer_collateral), calls)
         times = interleave(
             {
                 "eaa": ours,

@@ -41,7 +41,9 @@ def _mixed(calls: int) -> Row:
         fleets[fleet][n % 4].verify(collaterals[fleet], memo)
         if n == calls // 10:
             start = resident_kib()
-    return _row("simulated TDX v4", f"{calls} with new platforms and evicted collateral", resident_kib() - start)
+    return _row(
+        "simulated TDX v4", f"{calls} with new platforms and evicted collateral", resident_kib() - start
+    )
 
 
 def resident_kib() -> int:

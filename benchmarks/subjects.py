@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import dcap_qvl
+import dcap_qvl  # type: ignore[import-untyped]
 
 from eaa.attester.simulated import (
     SimulatedPlatform,
@@ -56,6 +56,10 @@ class Subject:
             memo=memo,
         )
 
+    def verify_cold(self, collateral: IntelCollateral | None = None) -> VerifiedEvidence:
+        """With nothing remembered; without ``collateral`` from the bytes of it too."""
+        return self.verify(collateral or self.read(), Memo(1))
+
     def peer_read(self) -> dcap_qvl.QuoteCollateralV3:
         return dcap_qvl.QuoteCollateralV3.from_json(self.collateral.decode())
 
@@ -64,6 +68,9 @@ class Subject:
         if self.root is None:
             return dcap_qvl.verify(self.quote, collateral, seconds)
         return dcap_qvl.verify_with_root_ca(self.quote, collateral, self.root, seconds)
+
+    def peer_verify_cold(self) -> object:
+        return self.peer_verify(self.peer_read())
 
 
 def subjects() -> Sequence[Subject]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-__all__ = ["Batch", "Row", "Times", "batch_of", "interleave", "in_threads"]
+__all__ = ["Batch", "Row", "Times", "batch_of", "in_threads", "interleave"]
 
 #: Does its work some times and returns how many.
 Batch = Callable[[], int]

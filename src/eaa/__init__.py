@@ -66,6 +66,7 @@ def verify(
         UsageError: ``now`` is naive, or an expected value has the wrong length.
     """
     from eaa.endorsements.bundle import collateral_for, read_endorsements
+    from eaa.endorsements.bundle_json import parse_dcap_qvl
     from eaa.endorsements.collateral import IntelCollateral
     from eaa.endorsements.roots import INTEL_SGX_ROOTS
     from eaa.evidence.dcap_quote import parse_quote_frame
@@ -73,7 +74,7 @@ def verify(
     from eaa.verify.result import Binding
 
     if isinstance(endorsements, bytes):
-        endorsements = read_endorsements("endorsements", endorsements)
+        endorsements = parse_dcap_qvl(endorsements) or read_endorsements("endorsements", endorsements)
     if not isinstance(endorsements, IntelCollateral):
         endorsements = collateral_for(parse_quote_frame(evidence), endorsements)
     return verify_quote(

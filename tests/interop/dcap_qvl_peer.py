@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import dcap_qvl
+import dcap_qvl  # type: ignore[import-untyped]
 
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.x509 import Certificate
@@ -104,7 +104,7 @@ def theirs(case: Case) -> Theirs:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What dcap-qvl refuses beyond Intel's library. ``words`` are in its error; ``holds`` is what must be so."""
+    """What dcap-qvl refuses beyond Intel's library: ``words`` are in its error, ``holds`` must be so."""
 
     words: str
     reason: str

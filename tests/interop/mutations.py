@@ -16,7 +16,12 @@ from eaa.endorsements.crl import parse_crl
 from eaa.endorsements.enclave_identity import parse_enclave_identity
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb_info import parse_tcb_info
-from eaa.evidence.dcap_quote import CertificationData, CertificationType, parse_certification, parse_quote_frame
+from eaa.evidence.dcap_quote import (
+    CertificationData,
+    CertificationType,
+    parse_certification,
+    parse_quote_frame,
+)
 from tests.interop.dcap_qvl_peer import Case
 
 __all__ = ["KINDS", "mutate"]
@@ -36,7 +41,7 @@ Mutation = Callable[[Case, _Source], Case]
 
 def mutate(case: Case, other: Case, kind: str, seed: int) -> Case:
     """``case`` with one change of ``kind``; the same seed makes the same one."""
-    return KINDS[kind](case, _Source(Random(f"{kind} {seed}"), other))
+    return KINDS[kind](case, _Source(Random(f"{kind} {seed}"), other))  # noqa: S311 - repeatable
 
 
 # Quotes.
@@ -103,7 +108,9 @@ def _edit_certification(case: Case, source: _Source) -> Case:
     name, data = source.random.choice(_certification_edits(chain, source))
     kind = source.random.choice([CertificationType.PCK_CHAIN] * 5 + list(CertificationType))
     if source.random.random() < 0.2:
-        certification = replace(certification, authentication_data=source.random.randbytes(source.random.randrange(64)))
+        certification = replace(
+            certification, authentication_data=source.random.randbytes(source.random.randrange(64))
+        )
         name += ", other authentication data"
     edited = replace(certification, data=CertificationData(kind, data)).encode(frame.header.version)
     return case.but(f"{name}, type {int(kind)}", quote=replace(frame, certification=edited).encode())
@@ -117,7 +124,9 @@ def _certification_edits(chain: bytes, source: _Source) -> list[tuple[str, bytes
 def _malleable_quote(case: Case, source: _Source) -> Case:
     """The other valid signature of the two that ECDSA has for each."""
     frame = parse_quote_frame(case.quote)
-    return case.but("quote signature with n - s", quote=replace(frame, signature=_raw_twin(frame.signature)).encode())
+    return case.but(
+        "quote signature with n - s", quote=replace(frame, signature=_raw_twin(frame.signature)).encode()
+    )
 
 
 # Collateral.
@@ -171,7 +180,13 @@ def _extend_member(case: Case, source: _Source) -> Case:
 
 def _swap_members(case: Case, source: _Source) -> Case:
     """Members, one to all, of another collateral; often a document with its own signature and chain."""
-    groups = [(name,) for name in _MEMBERS] + [_MEMBERS, _MEMBERS[:3], _MEMBERS[3:6], _MEMBERS[6:7], _MEMBERS[7:]]
+    groups = [(name,) for name in _MEMBERS] + [
+        _MEMBERS,
+        _MEMBERS[:3],
+        _MEMBERS[3:6],
+        _MEMBERS[6:7],
+        _MEMBERS[7:],
+    ]
     names = source.random.choice(groups)
     parts = {name: _member(source.other.collateral, name) for name in names}
     return _with(case, f"{', '.join(names)} of {source.other.name}", parts)
@@ -186,7 +201,9 @@ def _mix_members(case: Case, source: _Source) -> Case:
 
 def _edit_chain(case: Case, source: _Source) -> Case:
     name = source.random.choice([member for member in _MEMBERS if member.endswith("chain")])
-    edits = _chain_edits(_member(case.collateral, name), _member(source.other.collateral, name), source.random)
+    edits = _chain_edits(
+        _member(case.collateral, name), _member(source.other.collateral, name), source.random
+    )
     what, value = source.random.choice(edits)
     return _with(case, f"{name}: {what}", {name: value})
 
@@ -212,7 +229,9 @@ def _edit_json(case: Case, source: _Source) -> Case:
 
 
 def _malleable_collateral(case: Case, source: _Source) -> Case:
-    name = source.random.choice([*(member for member in _MEMBERS if member.endswith("signature")), "pck_crl", "root_ca_crl"])
+    name = source.random.choice(
+        [*(member for member in _MEMBERS if member.endswith("signature")), "pck_crl", "root_ca_crl"]
+    )
     value = _member(case.collateral, name)
     twin = _raw_twin(value) if name.endswith("signature") else _crl_twin(value)
     return _with(case, f"{name} with n - s", {name: twin})
@@ -254,7 +273,11 @@ def _chain_edits(chain: bytes, other: bytes, random: Random) -> list[tuple[str, 
     replaced = [*certificates[:place], random.choice(others), *certificates[place + 1 :]]
     edited = [*certificates[:place], _pem(bytes(der)), *certificates[place + 1 :]]
     roots = [*certificates[:-1], _pem(random.choice(INTEL_SGX_ROOTS).der)]
-    twin = [*certificates[:place], _pem(_certificate_twin(_der(certificates[place]))), *certificates[place + 1 :]]
+    twin = [
+        *certificates[:place],
+        _pem(_certificate_twin(_der(certificates[place]))),
+        *certificates[place + 1 :],
+    ]
     lists = {
         "shuffled": shuffled,
         "without one": [*certificates[:place], *certificates[place + 1 :]],

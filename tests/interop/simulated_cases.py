@@ -138,8 +138,18 @@ def _make_unusual(
     random: Random, platform: SimulatedPlatform, attester: SimulatedSgxEnclave | SimulatedTdxGuest
 ) -> str:
     vendor, tee = platform.vendor, attester.tee
-    names = ["authentication data", "FMSPC", "PCEID", "PCK revoked", "PCK CA revoked", "TCB signing revoked", "MRSIGNER"]
-    names += ["quote version", "debug", "TCB info 2"] if tee == "sgx" else ["TD ATTRIBUTES", "SEAM", "MRSERVICETD"]
+    names = [
+        "authentication data",
+        "FMSPC",
+        "PCEID",
+        "PCK revoked",
+        "PCK CA revoked",
+        "TCB signing revoked",
+        "MRSIGNER",
+    ]
+    names += (
+        ["quote version", "debug", "TCB info 2"] if tee == "sgx" else ["TD ATTRIBUTES", "SEAM", "MRSERVICETD"]
+    )
     name = random.choice(names)
     enclave = platform.quoting_enclave(tee)
     match name:

@@ -1,8 +1,8 @@
-"""Ours and dcap-qvl on the same bytes: never do we accept what it refuses, save for named policies of its own.
+"""Ours and dcap-qvl on the same bytes: we never accept what it refuses, save for named policies of its own.
 
-The cases are all of the vectors, seeded changes to them and to quotes of a simulated vendor, and simulated quotes
-at random TCB levels. A refusal of ours that dcap-qvl does not share is classed by our error code in ``STRICTER``;
-a code that is not there fails.
+The cases are all of the vectors, seeded changes to them and to quotes of a simulated vendor, and simulated
+quotes at random TCB levels. A refusal of ours that dcap-qvl does not share is classed by our error code in
+``STRICTER``; a code that is not there fails.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ STRICTER = {
     "endorsement.pceid_mismatch": "dcap-qvl does not compare PCEID [DCAP-QVL §4.1.2.5.11]",
     "format.missing": "an empty PCK revocation list issuer chain, which dcap-qvl ignores",
     "chain.length": "another certificate in a chain of signing certificate, CA and root",
-    "chain.untrusted_root": "the root in a chain is not byte for byte the anchor; dcap-qvl takes its own in its place",
-    "chain.pck_crl_issuer_chain": "the PCK revocation list issuer chain is of another CA; dcap-qvl ignores it",
+    "chain.untrusted_root": "a root that is not byte for byte the anchor; dcap-qvl takes its own in its place",
+    "chain.pck_crl_issuer_chain": "an issuer chain of another CA than the PCK's, which dcap-qvl ignores",
     "chain.pck_crl_issuer_chain_issuer": "the same, with a broken certificate",
     "signature.pck_crl_issuer_chain": "the same, with a broken certificate",
     "validity_period.pck_crl_not_yet_valid": "dcap-qvl asks revocation lists for their end only",
@@ -45,7 +45,7 @@ STRICTER = {
 
 
 def compare(case: Case, memo: Memo | None = None) -> None:
-    """Fails unless both agree or the difference is a known one. With ``memo``, ours is asked again with it."""
+    """Fails unless both agree or the difference is a known one. With ``memo``, ours is asked twice."""
     here, there = ours(case), theirs(case)
     if memo is not None:
         assert ours(case, memo).verdict == here.verdict, f"{case.name}: a memo changes the verdict"
@@ -141,7 +141,9 @@ def test_unusual_platforms_and_reports(block: int) -> None:
         compare(unusual_case(seed))
 
 
-@pytest.mark.xfail(reason="the loaded module's SVNs are not evaluated as the launched one's are [DCAP-QVL §4.1.2.5.1.20]")
+@pytest.mark.xfail(
+    reason="the loaded module's SVNs are not evaluated as the launched one's are [DCAP-QVL §4.1.2.5.1.20]"
+)
 def test_td15_with_the_launched_and_the_loaded_modules_svns() -> None:
     for seed in range(150):
         compare(relaunch_case(seed))

@@ -105,7 +105,9 @@ def rows() -> Sequence[dict[str, Any]]:
 def quote_vectors() -> Sequence[Vector]:
     """All SGX and TDX quotes."""
     return tuple(
-        _vector(row) for row in rows() if row["tee"] in ("sgx", "tdx") and f"{row['tee']}-quote" in row["kind"]
+        _vector(row)
+        for row in rows()
+        if row["tee"] in ("sgx", "tdx") and f"{row['tee']}-quote" in row["kind"]
     )
 
 

@@ -147,8 +147,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         "The evaluator has no relaunch rule. The module that launched the TD is out of date and "
         "the loaded one is not: Intel says TDRelaunchAdvised [DCAP-QVL, "
         "Checks/TDRelaunchCheck.cpp].",
-        (
-            "tdx/openenclave-tdx_quote-moduleupdate-seamldr5-d21a11db collateral-1.json",
-        ),
+        ("tdx/openenclave-tdx_quote-moduleupdate-seamldr5-d21a11db collateral-1.json",),
     ),
 )

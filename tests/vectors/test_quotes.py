@@ -1,7 +1,7 @@
 """Every SGX and TDX quote of the vectors: the verdicts of two others, and the refusals.
 
-``quote_differences`` lists where a verdict differs from ours. It is exact: a difference that is not listed fails,
-and so does a listed one that is none any more.
+``quote_differences`` lists where a verdict differs from ours. It is exact: a difference that is not listed
+fails, and so does a listed one that is none any more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from eaa.errors import EAAError, FormatError
 from eaa.evidence.dcap_quote import parse_quote, parse_quote_frame
 from eaa.verify.dcap import Memo, verify_quote
 from eaa.verify.result import Binding, VerifiedEvidence
-from tests.vectors.manifest import VECTORS, Expectation, Judge, Vector, needs_vectors, quote_vector, quote_vectors
+from tests.vectors.manifest import (
+    VECTORS,
+    Expectation,
+    Judge,
+    Vector,
+    needs_vectors,
+    quote_vector,
+    quote_vectors,
+)
 from tests.vectors.quote_differences import DIFFERENCES
 
 pytestmark = needs_vectors
@@ -113,7 +121,7 @@ OTHER_PLATFORM = "endorsement.fmspc_mismatch"
 WITHOUT_COLLATERAL = {
     "sgx/confidential-computing.tee.dcap.qvl-quote-8cc428aa": "unsupported.certification_data_type",  # 1
     "sgx/dcap-rs-mod-5de6ba42": OTHER_PLATFORM,
-    "sgx/espresso-tee-contracts-incorrect_header_in_quote-2b5f4c31": "format.bad_value",  # certification type 3598
+    "sgx/espresso-tee-contracts-incorrect_header_in_quote-2b5f4c31": "format.bad_value",  # 3598
     "sgx/occlum-sgx-quote-quote-c3fecca1": OTHER_PLATFORM,
     "sgx/oasis-core-txs_25300000-f18a8619": OTHER_PLATFORM,
     "sgx/openenclave-sgx_cert_rsa_bad-f4f27469": "chain.untrusted_root",
@@ -213,8 +221,8 @@ def test_intels_sample_is_refused_under_the_real_root_and_its_quote_names_no_cer
     quote, collateral, root = sample("")
     now = datetime.fromisoformat("2020-01-01T00:00:00Z")
     assert code(verdict(quote, collateral, now)) == "chain.untrusted_root"
-    # Its collateral holds under its own root. The PCK certificate is in a file of its own: the quote names it by
-    # certification data type 1, which is not supported.
+    # Its collateral holds under its own root. The PCK certificate is in a file of its own: the quote names it
+    # by certification data type 1, which is not supported.
     assert code(verdict(quote, collateral, now, root)) == "unsupported.certification_data_type"
 
 

@@ -12,16 +12,20 @@ from typing import Any
 from eaa.codec.strict_json import array_elements, compact_json, object_members, parse_json
 from eaa.codec.text import decode_hex
 from eaa.endorsements.bundle_parts import certificates_part, crl_part, decode_octets, encode_text
-from eaa.endorsements.collateral import SignedDocument
+from eaa.endorsements.collateral import IntelCollateral, SignedDocument
 from eaa.endorsements.pool import CrlRole, EndorsementPool, PooledIdentity, PooledTcbInfo, merge
 from eaa.endorsements.tcb import Document
 from eaa.errors import FormatError
 
-__all__ = ["Members", "read_dcap_qvl", "read_platform_collaterals", "read_signed_document"]
+__all__ = ["Members", "parse_dcap_qvl", "read_dcap_qvl", "read_platform_collaterals", "read_signed_document"]
 
 #: The members of a JSON object as received.
 Members = Mapping[str, bytes]
 
+_QVL = "dcap-qvl collateral"
+_QVL_MEMBERS = frozenset(
+    f"{name}{part}" for name in ("tcb_info", "qe_identity") for part in ("", "_signature", "_issuer_chain")
+) | {"root_ca_crl", "pck_crl", "pck_crl_issuer_chain"}
 _TCB_INFOS = (
     "sgx_tcbinfo",
     "tdx_tcbinfo",
@@ -74,6 +78,38 @@ def read_dcap_qvl(members: Members, what: str) -> EndorsementPool:
     if chain := _text(members, "pck_certificate_chain", what):
         pools.append(certificates_part(chain, f"pck_certificate_chain in {what}"))
     return merge(pools)
+
+
+def parse_dcap_qvl(data: bytes) -> IntelCollateral | None:
+    """dcap-qvl's ``QuoteCollateralV3`` as the value that verification takes, nothing inside it parsed.
+
+    The same as selecting from :func:`read_dcap_qvl`'s pool, for a file that is of one platform. ``None``
+    if ``data`` is of another shape, or leaves a part out.
+
+    Raises:
+        FormatError: not strict JSON, or a part is not of its type.
+    """
+    if data.lstrip()[:1] != b"{":
+        return None
+    members = parse_json(data, _QVL)
+    if not all(members.get(name) for name in _QVL_MEMBERS):
+        return None
+    return IntelCollateral(
+        tcb_info=_qvl_document(members, "tcb_info"),
+        qe_identity=_qvl_document(members, "qe_identity"),
+        root_ca_crl=decode_octets(members["root_ca_crl"], _QVL, "root_ca_crl"),
+        pck_crl=decode_octets(members["pck_crl"], _QVL, "pck_crl"),
+        pck_crl_issuer_chain=encode_text(members["pck_crl_issuer_chain"], _QVL, "pck_crl_issuer_chain"),
+    )
+
+
+def _qvl_document(members: Mapping[str, Any], name: str) -> SignedDocument:
+    signature, chain = f"{name}_signature", f"{name}_issuer_chain"
+    return SignedDocument(
+        encode_text(members[name], _QVL, name),
+        _sized(decode_octets(members[signature], _QVL, signature), signature, _QVL),
+        encode_text(members[chain], _QVL, chain),
+    )
 
 
 def read_platform_collaterals(data: bytes, what: str) -> EndorsementPool:
@@ -163,6 +199,10 @@ def _signature(members: Members, name: str, what: str) -> bytes:
         raise _error(what, name, "the member is missing", "missing")
     value = parse_json(members[name], what)
     signature = decode_hex(value, what, name) if isinstance(value, str) else decode_octets(value, what, name)
+    return _sized(signature, name, what)
+
+
+def _sized(signature: bytes, name: str, what: str) -> bytes:
     if len(signature) != 64:
         raise _error(what, name, f"expected 64 bytes, came {len(signature)}")
     return signature

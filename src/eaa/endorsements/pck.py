@@ -90,12 +90,16 @@ def _fields(sequence: bytes, arc: bytes, count: int) -> dict[int, bytes]:
     for field in decode_der(_Fields, wrap_sequence(sequence), _WHAT, "sgxExtensions", _SPEC).fields:
         der = asn1.encode_der(field)
         data = der[2:] if der[1] < 0x80 else der[2 + (der[1] & 0x7F) :]
-        if der[0] != _SEQUENCE or data[:size] != start or not 0 < data[size] <= count:
+        if der[0] != _SEQUENCE or data[:size] != start or not 0 < _byte(data, size) <= count:
             raise _error("sgxExtensions", f"unknown field {data[: size + 1].hex()}")
         if data[size] in values:
             raise _error(f"sgxExtensions.{data[size]}", "the field is given twice", "duplicate_key")
         values[data[size]] = data[size + 1 :]
     return values
+
+
+def _byte(data: bytes, index: int) -> int:
+    return data[index] if index < len(data) else 0
 
 
 def _required(fields: Mapping[int, bytes], number: int, prefix: str) -> bytes:

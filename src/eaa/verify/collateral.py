@@ -105,6 +105,8 @@ def _require_root(root: Certificate, anchors: Sequence[Certificate], what: str) 
 def _signing_chain(
     document: SignedDocument, what: str, anchors: Sequence[Certificate]
 ) -> tuple[Certificate, ...]:
+    if not document.issuer_chain:
+        raise EndorsementNotFound(f"the {what} is missing from the collateral", detail="issuer_chain")
     chain = parse_certificate_chain(document.issuer_chain, what=what, known=anchors)
     if len(chain) != 2:
         raise ChainError(
