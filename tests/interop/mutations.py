@@ -329,7 +329,6 @@ def _crl_twin(der: bytes) -> bytes:
 
 
 def _certificate_twin(der: bytes) -> bytes:
-    start = der.rindex(b"\x30", 0, -64)
     for start in range(len(der) - 74, len(der) - 64):
         if der[start] == 0x30 and der[start + 1] == len(der) - start - 2:
             return _resigned(der, der[start:])

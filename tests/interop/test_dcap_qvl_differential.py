@@ -35,7 +35,7 @@ STRICTER = {
     "endorsement.pceid_mismatch": "dcap-qvl does not compare PCEID [DCAP-QVL §4.1.2.5.11]",
     "format.missing": "an empty PCK revocation list issuer chain, which dcap-qvl ignores",
     "chain.length": "another certificate in a chain of signing certificate, CA and root",
-    "chain.untrusted_root": "a root that is not byte for byte the anchor; dcap-qvl takes its own in its place",
+    "chain.untrusted_root": "a root that is not byte for byte the anchor; dcap-qvl takes its own instead",
     "chain.pck_crl_issuer_chain": "an issuer chain of another CA than the PCK's, which dcap-qvl ignores",
     "chain.pck_crl_issuer_chain_issuer": "the same, with a broken certificate",
     "signature.pck_crl_issuer_chain": "the same, with a broken certificate",
