@@ -141,9 +141,6 @@ def test_unusual_platforms_and_reports(block: int) -> None:
         compare(unusual_case(seed))
 
 
-@pytest.mark.xfail(
-    reason="the loaded module's SVNs are not evaluated as the launched one's are [DCAP-QVL §4.1.2.5.1.20]"
-)
 def test_td15_with_the_launched_and_the_loaded_modules_svns() -> None:
     for seed in range(150):
         compare(relaunch_case(seed))

@@ -17,7 +17,6 @@ from eaa.verify.tcb import (
     converge,
     evaluation,
     isv_level,
-    select_sgx_level,
     select_tdx_level,
 )
 
@@ -50,25 +49,43 @@ def evaluate(quote: DcapQuote, collateral: VerifiedCollateral, platform: Verifie
     """
     report = _report(quote)
     info = collateral.tcb_info
-    module = _require_module(report, info)
-    sgx_level = select_sgx_level(info.levels, platform.pck)
-    level = select_tdx_level(info.levels, platform.pck, report.tee_tcb_svn)
-    module_tcb = _module_tcb(report, module)
-    status = converge(level.status, module_tcb.status) if module_tcb else level.status
-    if (
-        isinstance(report, TdReport15)
-        and status is not TcbStatus.REVOKED
-        and module_tcb is not None
-        and _relaunch_would_help(report, info, sgx_level, status, module_tcb, platform.qe_tcb)
-    ):
-        status = _relaunch_advised(sgx_level.status, status)
+    _require_module(report, info)
+    level, module_tcb, status = _evaluate_svns(report.tee_tcb_svn, info, platform)
+    if isinstance(report, TdReport15):
+        _, _, current = _evaluate_svns(report.tee_tcb_svn_2, info, platform)
+        status = _relaunch_advised(status, current)
     return evaluation(
-        converge(status, platform.qe_tcb.status),
+        status,
         ComponentTcb.of(level, info.levels),
         module_tcb,
         platform.qe_tcb,
         min(info.tcb_evaluation_data_number, collateral.qe_identity.tcb_evaluation_data_number),
     )
+
+
+def _evaluate_svns(
+    svns: bytes, info: TcbInfo, platform: VerifiedPlatform
+) -> tuple[TcbLevel, ComponentTcb | None, TcbStatus]:
+    """Platform level, module level and the status of both with the QE's, for the TD's ``svns``, 16 bytes
+    [DCAP-QVL §4.1.2.5.2]."""
+    level = select_tdx_level(info.levels, platform.pck, svns)
+    module_tcb = _module_tcb(svns, info)
+    status = converge(level.status, module_tcb.status) if module_tcb else level.status
+    return level, module_tcb, converge(status, platform.qe_tcb.status)
+
+
+def _relaunch_advised(launched: TcbStatus, current: TcbStatus) -> TcbStatus:
+    """The status of a TD that was launched at one TCB and runs at another [DCAP-QVL §4.1.2.5.1.20.2].
+
+    Revoked keys count wherever they are, which Intel's library asks at the launch only.
+    """
+    if current is TcbStatus.REVOKED:
+        return current
+    if launched not in _OUT_OF_DATE or current in _OUT_OF_DATE:
+        return launched
+    if launched in _CONFIGURATION_NEEDED or current in _CONFIGURATION_NEEDED:
+        return TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
+    return TcbStatus.TD_RELAUNCH_ADVISED
 
 
 def config_id(quote: DcapQuote) -> bytes:
@@ -106,43 +123,20 @@ def _require_module(report: TdReport, info: TcbInfo) -> TdxModule:
     return module
 
 
-def _module_tcb(report: TdReport, module: TdxModule) -> ComponentTcb | None:
-    if not isinstance(module, TdxModuleIdentity):
+def _module_tcb(svns: bytes, info: TcbInfo) -> ComponentTcb | None:
+    if not svns[1]:
         return None  # module version 0 is judged by the platform's TDX components
-    level = isv_level(module.levels, report.tee_tcb_svn[0], f"TDX module {module.id}", "tdx_module")
+    module = _module_identity(svns[1], info)
+    level = isv_level(module.levels, svns[0], f"TDX module {module.id}", "tdx_module")
     return ComponentTcb.of(level, module.levels)
 
 
-def _relaunch_would_help(
-    report: TdReport15,
-    info: TcbInfo,
-    sgx_level: TcbLevel,
-    status: TcbStatus,
-    module_tcb: ComponentTcb,
-    qe_tcb: ComponentTcb,
-) -> bool:
-    """Whether only the module that launched the TD is out of date and the one loaded now is not
-    [DCAP-QVL §4.1.2.4.17.4.3]."""
-    if (
-        qe_tcb.status is not TcbStatus.UP_TO_DATE
-        or sgx_level.status in _OUT_OF_DATE
-        or sgx_level.status is TcbStatus.REVOKED
-        or status not in _OUT_OF_DATE
-        or module_tcb.status is not TcbStatus.OUT_OF_DATE
-    ):
-        return False
-    svn, latest = report.tee_tcb_svn_2, info.levels[0].tdx_components
-    module = info.module_identity(svn[1]) if svn[1] else None
-    if svn[1] and module is None:
+def _module_identity(version: int, info: TcbInfo) -> TdxModuleIdentity:
+    module = info.module_identity(version)
+    if module is None:
+        known = ", ".join(item.id for item in info.tdx_module_identities) or "none"
         raise EndorsementError(
-            f"the TCB info has no identity for the loaded TDX module version {svn[1]}",
+            f"the TCB info has no identity for TDX module version {version}, it knows {known}",
             detail="tdx_module_not_found",
         )
-    least = module.levels[0].isv_svn if module else latest[0]
-    return svn[0] >= least and svn[2] >= latest[2]
-
-
-def _relaunch_advised(sgx_status: TcbStatus, status: TcbStatus) -> TcbStatus:
-    if sgx_status in _CONFIGURATION_NEEDED or status in _CONFIGURATION_NEEDED:
-        return TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
-    return TcbStatus.TD_RELAUNCH_ADVISED
+    return module
