@@ -1,0 +1,1 @@
+"""Attested channels on real sockets."""
