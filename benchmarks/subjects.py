@@ -15,11 +15,10 @@ from eaa.attester.simulated import (
     SimulatedVendor,
     dcap_qvl_json,
 )
-from eaa.endorsements.bundle import collateral_for, read_endorsements
+from eaa.endorsements.bundle_json import parse_dcap_qvl
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.x509 import Certificate
-from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.verify.dcap import Memo, verify_quote
 from eaa.verify.result import Binding, VerifiedEvidence
 from tests.vectors.manifest import VECTORS, quote_vector
@@ -43,8 +42,10 @@ class Subject:
     root: bytes | None  # DER, where dcap-qvl needs to be told
 
     def read(self) -> IntelCollateral:
-        """The collateral, read as the command line reads it."""
-        return collateral_for(parse_quote_frame(self.quote), read_endorsements("collateral", self.collateral))
+        """The collateral, read as :func:`eaa.verify` reads the bytes of such a file."""
+        collateral = parse_dcap_qvl(self.collateral)
+        assert collateral is not None
+        return collateral
 
     def verify(self, collateral: IntelCollateral, memo: Memo) -> VerifiedEvidence:
         return verify_quote(

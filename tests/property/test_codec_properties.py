@@ -6,11 +6,14 @@ import base64
 import json
 from contextlib import suppress
 from typing import Any
+from unittest.mock import patch
+from urllib.parse import quote
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eaa.codec.pem import decode_pem, decode_pem_certificates, encode_pem
+from eaa.codec.pem import decode_pem, decode_pem_certificates, encode_pem, split_chain
 from eaa.codec.strict_json import array_elements, compact_json, member_bytes, object_members, parse_json
 from eaa.codec.text import decode_base64, decode_hex
 from eaa.errors import FormatError
@@ -30,6 +33,28 @@ JSON_LIKE = st.text(alphabet='{}[]:,"\\ue0123456789.-+eEtrufalsn \n\x00é', max_
 def test_json_is_read_as_it_was_written(value: Any, style: dict[str, Any]) -> None:
     text = json.dumps(value, **style)
     assert parse_json(text, "thing") == value == parse_json(text.encode(), "thing")
+
+
+@given(value=VALUES, indent=st.sampled_from([0, orjson.OPT_INDENT_2]), newline=st.booleans())
+def test_plain_json_means_what_the_strict_decoder_says(value: Any, indent: int, newline: bool) -> None:
+    """The fast path is no second opinion: same value, of the same types."""
+    with suppress(TypeError):  # an integer of more than 64 bits, or text that is not Unicode
+        text = orjson.dumps(value, option=indent | (orjson.OPT_APPEND_NEWLINE if newline else 0))
+        assert repr(parse_json(text, "thing")) == repr(json.loads(text))
+
+
+@given(text=JSON_LIKE, end=st.sampled_from(["", "\n"]))
+def test_whatever_the_text_both_decoders_agree(text: str, end: str) -> None:
+    with patch("eaa.codec.strict_json.orjson.loads", side_effect=ValueError):
+        expected = _outcome(text + end)
+    assert _outcome(text + end) == expected
+
+
+def _outcome(text: str) -> str:
+    try:
+        return repr(parse_json(text, "thing"))
+    except FormatError as error:
+        return f"{error.code} {error}"
 
 
 @given(value=OBJECTS, style=STYLES)
@@ -107,3 +132,34 @@ def test_text_encodings_are_read_or_refused(text: str | bytes) -> None:
     for decode in (decode_hex, decode_base64):
         with suppress(FormatError):
             decode(text, "thing", "field")
+
+
+@given(text=st.text(alphabet="AQgw/Zz8=\n", max_size=14))
+def test_one_base64_text_for_each_der(text: str) -> None:
+    packed = text.replace("\n", "")
+    try:
+        der = base64.b64decode(packed, validate=True)
+    except ValueError:
+        der = None
+    canonical = der is not None and base64.b64encode(der).decode() == packed
+    pem = f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n".encode()
+    try:
+        assert decode_pem(pem, "CERTIFICATE", "thing") == (der,)
+    except FormatError:
+        assert not canonical
+    else:
+        assert canonical
+
+
+@given(ders=st.lists(st.binary(max_size=40), min_size=1, max_size=4), tail=st.sampled_from([b"", b"\n\x00"]))
+def test_a_chain_is_its_first_certificate_and_the_others(ders: list[bytes], tail: bytes) -> None:
+    text = b"".join(encode_pem(der) for der in ders) + tail
+    first, rest = split_chain(text)
+    assert first + rest == text
+    assert decode_pem_certificates(first, "thing") == (ders[0],)
+    assert decode_pem(rest, "CERTIFICATE", "thing") == tuple(ders[1:])
+
+
+def test_where_the_encoding_of_the_rest_is_open_there_is_none() -> None:
+    for text in (b"", b"-----BEGIN", quote(encode_pem(b"x") * 2).encode()):
+        assert split_chain(text) == (text, b"")

@@ -52,16 +52,17 @@ def _plain(value: Any) -> Any:
             return rfc3339(value)
         case Enum():
             return value.value
+        case _ if is_dataclass(value) or hasattr(value, "_fields"):  # a named tuple is a record, not a list
+            return _fields(value)
         case tuple() | list():
             return [_plain(item) for item in value]
-        case _ if is_dataclass(value):
-            return _fields(value)
         case _:
             return value
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    names = [item.name for item in fields(value)] if is_dataclass(value) else value._fields
+    return {name: _plain(getattr(value, name)) for name in names}
 
 
 def _tcb_info(item: PooledTcbInfo) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from urllib.parse import unquote_to_bytes
 
 from eaa.errors import FormatError
 
-__all__ = ["MAX_CERTIFICATES", "decode_pem_certificates", "encode_pem"]
+__all__ = ["MAX_CERTIFICATES", "decode_pem_certificates", "encode_pem", "split_chain"]
 
 #: A chain of a vendor has two or three certificates.
 MAX_CERTIFICATES = 16
 _MAX_BYTES = 256 * 1024
 _SPEC = "[RFC7468 §3]"
-_BLOCK = re.compile(rb"[\r\n]*-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n?([A-Za-z0-9+/=\r\n]*)-----END \1-----")
+_BEGIN = re.compile(rb"[\r\n]*-----BEGIN ([A-Z0-9 ]{1,40})-----")
+_END_CERTIFICATE = b"-----END CERTIFICATE-----"
 
 
 def decode_pem_certificates(data: bytes, what: str) -> tuple[bytes, ...]:
@@ -44,18 +45,29 @@ def decode_pem(data: bytes, label: str, what: str) -> tuple[bytes, ...]:
         data = unquote_to_bytes(data)
     text = data.removesuffix(b"\x00").rstrip(b"\r\n")
     blocks: list[bytes] = []
-    position = 0
+    position, wanted = 0, label.encode()
+    ending = b"-----END %b-----" % wanted
     while position < len(text):
-        match = _BLOCK.match(text, position)
-        if match is None:
-            raise _error(what, position, "expected a PEM block", "not_pem")
-        if match[1] != label.encode():
+        match = _BEGIN.match(text, position)
+        end = text.find(ending, match.end()) if match else -1
+        if match and match[1] != wanted:
             raise _error(what, position, f"expected {label}, came {match[1].decode()}", "not_pem")
+        if match is None or end < 0:
+            raise _error(what, position, "expected a PEM block", "not_pem")
         if len(blocks) == MAX_CERTIFICATES:
             raise _error(what, position, f"more than {MAX_CERTIFICATES} blocks", "too_large")
-        blocks.append(_canonical_base64(match[2], what, position))
-        position = match.end()
+        blocks.append(_canonical_base64(text[match.end() : end], what, position))
+        position = end + len(ending)
     return tuple(blocks)
+
+
+def split_chain(data: bytes) -> tuple[bytes, bytes]:
+    """The first certificate's block of a chain, and the text after it, as received.
+
+    The latter is empty if there is none, or where it depends on the former how it is to be read.
+    """
+    end = data.find(_END_CERTIFICATE) + len(_END_CERTIFICATE)
+    return (data, b"") if b"%" in data[:64] or end < len(_END_CERTIFICATE) else (data[:end], data[end:])
 
 
 def encode_pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
@@ -66,12 +78,14 @@ def encode_pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
 
 
 def _canonical_base64(text: bytes, what: str, position: int) -> bytes:
-    packed = text.replace(b"\n", b"").replace(b"\r", b"")
+    packed = text.translate(None, b"\r\n")
     try:
         der = binascii.a2b_base64(packed, strict_mode=True)
     except binascii.Error as error:
         raise _error(what, position, f"not base64: {error}", "not_pem") from None
-    if binascii.b2a_base64(der, newline=False) != packed:
+    # One text for each DER: no group of four more than it takes, no stray bits in the last.
+    last = binascii.b2a_base64(der[-(len(der) % 3 or 3) :], newline=False)
+    if len(packed) != (len(der) + 2) // 3 * 4 or not packed.endswith(last):
         raise _error(what, position, "base64 is not canonical", "not_pem")
     return der
 

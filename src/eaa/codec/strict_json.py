@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+import orjson
+
 from eaa.errors import FormatError
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
 
 #: Larger than any vendor document seen (a whole platform collateral is below 1 MiB).
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+#: Up to here a text is tried as :func:`_parse_plain` has it: a bound on what a text that is not costs twice.
+_PLAIN_BYTES = 256 * 1024
 _SPEC = "[RFC8259]"
 
 
@@ -36,6 +40,11 @@ def parse_json(data: bytes | str, what: str) -> Any:
         FormatError: not JSON, not UTF-8, too large, too deep, a key given twice, or a number that
             is not finite.
     """
+    if len(data) <= _PLAIN_BYTES:
+        try:
+            return _parse_plain(data if isinstance(data, bytes) else data.encode())
+        except (ValueError, TypeError):
+            pass  # what is wrong, if anything, is for the strict decoder to say
     text = _text(data, what)
     try:
         return _DECODER.decode(text)
@@ -50,6 +59,21 @@ def parse_json(data: bytes | str, what: str) -> Any:
     except RecursionError:
         # The decoder's own recursion guard: bounded stack, no partial value.
         raise _error(what, "JSON", "nested too deeply", "too_deep") from None
+
+
+def _parse_plain(data: bytes) -> Any:
+    """The value of a text that is exactly how ``orjson`` writes its value, compact or indented by two.
+
+    Vendors' documents and dcap-qvl's files are. Such a text has each key once, and only numbers that
+    mean the same to every reader; another text, which may be JSON all the same, is a ValueError or TypeError.
+    """
+    value = orjson.loads(data)
+    options = orjson.OPT_INDENT_2 if data[1:2] == b"\n" else 0
+    if data.endswith(b"\n"):
+        options |= orjson.OPT_APPEND_NEWLINE
+    if orjson.dumps(value, option=options) != data:
+        raise ValueError
+    return value
 
 
 def member_bytes(data: bytes | str, path: str | tuple[str | int, ...], what: str) -> bytes:

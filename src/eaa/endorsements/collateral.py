@@ -8,7 +8,8 @@ read in :mod:`eaa.endorsements.bundle`.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields
+import struct
+from dataclasses import dataclass, field
 
 __all__ = ["IntelCollateral", "SignedDocument"]
 
@@ -29,8 +30,8 @@ class SignedDocument:
 class IntelCollateral:
     """All that verifying one platform's quote needs besides the quote.
 
-    ``root_ca_crl`` and ``pck_crl`` are DER. ``digest`` is SHA-256 over all of the parts, each with
-    its length: two values with the same digest hold the same bytes.
+    ``root_ca_crl`` and ``pck_crl`` are DER. ``digest`` is BLAKE2b-256 [RFC7693] over the lengths of all
+    parts and the parts: two values with the same digest hold the same bytes.
     """
 
     tcb_info: SignedDocument | None
@@ -41,18 +42,18 @@ class IntelCollateral:
     digest: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        hasher = hashlib.sha256()
-        for item in fields(self):
-            if item.name != "digest":
-                _update(hasher, getattr(self, item.name))
+        lists = (self.root_ca_crl, self.pck_crl, self.pck_crl_issuer_chain)
+        parts = (*_parts(self.tcb_info), *_parts(self.qe_identity), *lists)
+        lengths = [-1 if part is None else len(part) for part in parts]
+        hasher = hashlib.blake2b(_LENGTHS.pack(*lengths), digest_size=32)
+        hasher.update(b"".join([part for part in parts if part is not None]))
         object.__setattr__(self, "digest", hasher.digest())
 
 
-def _update(hasher: hashlib._Hash, part: SignedDocument | bytes | None) -> None:
-    if part is None:
-        hasher.update(b"\x00")
-    elif isinstance(part, bytes):
-        hasher.update(b"\x01" + len(part).to_bytes(8, "big") + part)
-    else:
-        for inner in (part.body, part.signature, part.issuer_chain):
-            _update(hasher, inner)
+_LENGTHS = struct.Struct("<9q")
+
+
+def _parts(document: SignedDocument | None) -> tuple[bytes | None, bytes | None, bytes | None]:
+    if document is None:
+        return None, None, None
+    return document.body, document.signature, document.issuer_chain

@@ -66,6 +66,12 @@ class CertificateRevocationList:
 
     def revokes(self, serial: int) -> bool:
         """Whether the certificate of this list's issuer with ``serial`` is revoked."""
+        encoded = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
+        # DER has one encoding of a number: where its octets are nowhere, no entry has it.
+        if encoded not in self.tbs:
+            return False
+        if serial < 0:  # nothing that RFC 5280 allows, and the library does not look for it
+            return serial in self.revoked_serials
         return self._list.get_revoked_certificate_by_serial_number(serial) is not None
 
     @property

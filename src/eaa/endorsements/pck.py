@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -64,13 +65,13 @@ def parse_pck_extension(certificate: Certificate) -> PckExtension:
     if extension is None:
         raise _error("sgxExtensions", "the certificate has no SGX extension", "missing")
     fields = _fields(extension.value, b"", 7)
-    tcb = _fields(_required(fields, 2, ""), b"\x02", 18)
+    components, pce_svn, cpu_svn = _tcb(_required(fields, 2, ""))
     configuration = _fields(fields[7], b"\x07", 3) if 7 in fields else {}
     return PckExtension(
         ppid=_octets(_required(fields, 1, ""), "1", 16),
-        cpu_svn=_octets(_required(tcb, 18, "2."), "2.18", 16),
-        sgx_tcb_components=bytes([_integer(_required(tcb, n, "2."), "2.n", 0xFF) for n in range(1, 17)]),
-        pce_svn=_integer(_required(tcb, 17, "2."), "2.17", 0xFFFF),
+        cpu_svn=cpu_svn,
+        sgx_tcb_components=components,
+        pce_svn=pce_svn,
         pce_id=_octets(_required(fields, 3, ""), "3", 2),
         fmspc=_octets(_required(fields, 4, ""), "4", 6),
         sgx_type=_sgx_type(_required(fields, 5, "")),
@@ -79,6 +80,44 @@ def parse_pck_extension(certificate: Certificate) -> PckExtension:
         cached_keys=_boolean(configuration, 2),
         smt_enabled=_boolean(configuration, 3),
     )
+
+
+def _tcb_field(number: int, *values: tuple[int, bytes]) -> bytes:
+    """A pattern for {OID, value} of field 2.``number``: one of ``values``, each its length and pattern."""
+    oid = bytes((0x06, len(_ROOT_OID) + 2)) + _ROOT_OID + bytes((2, number))
+    forms = [re.escape(bytes((0x30, len(oid) + size)) + oid) + value for size, value in values]
+    return b"(?:" + b"|".join(forms) + b")"
+
+
+_SMALL = (3, rb"\x02\x01([\x00-\x7f])")
+_TCB = re.compile(
+    rb"\x30\x82(..)"
+    + b"".join([_tcb_field(n, _SMALL, (4, rb"\x02\x02\x00([\x80-\xff])")) for n in range(1, 17)])
+    + _tcb_field(17, _SMALL, (4, rb"\x02\x02(\x00[\x80-\xff]|[\x01-\x7f].)"))
+    + _tcb_field(18, (18, rb"\x04\x10(.{16})")),
+    re.DOTALL,
+)
+
+
+def _tcb(der: bytes) -> tuple[bytes, int, bytes]:
+    """Components, PCESVN and CPUSVN of field 2.
+
+    As Intel writes it, with all fields in order, it is one match of the DER that it can only be; it is most
+    of the extension. Anything else is read field by field, which says what is wrong with it.
+    """
+    match = _TCB.fullmatch(der)
+    if match is None or int.from_bytes(match[1], "big") != len(der) - 4:
+        return _tcb_by_field(der)
+    found = match.groups()[1:]
+    small = [one or other for one, other in zip(found[0:34:2], found[1:34:2], strict=True)]
+    return b"".join(small[:16]), int.from_bytes(small[16], "big"), found[34]
+
+
+def _tcb_by_field(der: bytes) -> tuple[bytes, int, bytes]:
+    tcb = _fields(der, b"\x02", 18)
+    components = bytes([_integer(_required(tcb, n, "2."), "2.n", 0xFF) for n in range(1, 17)])
+    pce_svn = _integer(_required(tcb, 17, "2."), "2.17", 0xFFFF)
+    return components, pce_svn, _octets(_required(tcb, 18, "2."), "2.18", 16)
 
 
 def _fields(sequence: bytes, arc: bytes, count: int) -> dict[int, bytes]:

@@ -9,6 +9,7 @@ from binascii import unhexlify
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from eaa.errors import FormatError
@@ -25,6 +26,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+#: What reading a member of another type or value raises.
+_UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError)
+_TEXT = frozenset({str})
+_svn = itemgetter("svn")
 
 
 class TcbStatus(StrEnum):
@@ -69,7 +75,10 @@ class Document:
         return value
 
     def uint(self, name: str, maximum: int) -> int:
-        return self._read(name, lambda: member_uint(self._value, name, maximum))
+        try:
+            return member_uint(self._value, name, maximum)
+        except _UNREADABLE as error:
+            raise self._unreadable(name, error) from None
 
     def hex(self, name: str, length: int) -> bytes:
         text = self.text(name)
@@ -83,7 +92,10 @@ class Document:
 
     def date(self, name: str) -> datetime:
         """A time as ``YYYY-MM-DDThh:mm:ssZ``; aware, UTC."""
-        return self._read(name, lambda: member_date(self._value, name))
+        try:
+            return member_date(self._value, name)
+        except _UNREADABLE as error:
+            raise self._unreadable(name, error) from None
 
     def object(self, name: str) -> Document:
         return Document(self._required(name), self._what, self, (name,))
@@ -105,18 +117,17 @@ class Document:
         if type(values) is not list or not 0 < len(values) <= maximum:
             raise self.error(name, f"expected a list of 1 to {maximum} objects")
         parsed: list[T] = []
-        for value in values:
-            where = f"{name}[{len(parsed)}]"
-            parsed.append(self._read(where, lambda value=value: parse(value)))  # type: ignore[misc]
+        try:
+            for value in values:
+                parsed.append(parse(value))  # noqa: PERF401 - how many there are says where it fails
+        except _UNREADABLE as error:
+            raise self._unreadable(f"{name}[{len(parsed)}]", error) from None
         return parsed
 
-    def _read(self, where: str, read: Callable[[], T]) -> T:
-        try:
-            return read()
-        except KeyError as error:
-            raise self.error(where, f"no member or unknown value {error.args[0]!r:.60}", "missing") from None
-        except (TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
-            raise self.error(where, str(error)) from None
+    def _unreadable(self, where: str, error: Exception) -> FormatError:
+        if isinstance(error, KeyError):
+            return self.error(where, f"no member or unknown value {error.args[0]!r:.60}", "missing")
+        return self.error(where, str(error))
 
     def error(self, name: str, message: str, detail: str = "bad_value") -> FormatError:
         return FormatError(
@@ -152,14 +163,14 @@ def member_uint(value: dict[str, Any], name: str, maximum: int) -> int:
 def member_date(value: dict[str, Any], name: str) -> datetime:
     """A member that is a time as ``YYYY-MM-DDThh:mm:ssZ``; aware, UTC."""
     text = value[name]
-    if len(text) == 20 and (text[4], text[7], text[10], text[13], text[16], text[19]) == tuple("--T::Z"):
+    if len(text) == 20 and text[4::3] == "--T::Z":
         return datetime.fromisoformat(text)
     raise ValueError(f"{name}: expected YYYY-MM-DDThh:mm:ssZ, came {text!r:.40}")
 
 
 def member_svns(value: dict[str, Any], name: str) -> bytes:
     """A member that is a list of 16 components ``{"svn": 0…255, …}``, as 16 bytes."""
-    svns = bytes([component["svn"] for component in value[name]])
+    svns = bytes(map(_svn, value[name]))
     if len(svns) != 16:
         raise ValueError(f"{name}: expected 16 components, came {len(svns)}")
     return svns
@@ -170,7 +181,7 @@ def member_advisory_ids(value: dict[str, Any]) -> tuple[str, ...]:
     if "advisoryIDs" not in value:
         return ()
     ids = value["advisoryIDs"]
-    if type(ids) is not list or not all(type(item) is str for item in ids):
+    if type(ids) is not list or not set(map(type, ids)) <= _TEXT:
         raise ValueError("advisoryIDs: expected a list of strings")
     return tuple(sorted(set(ids)))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from eaa.codec.strict_json import parse_json
 from eaa.endorsements.tcb import (
@@ -31,10 +32,10 @@ __all__ = [
 _WHAT = "TCB info"
 #: Intel publishes up to 20 levels for a platform and 10 for a module.
 _MAX_LEVELS = 256
+_RANK = attrgetter("sgx_components", "pce_svn", "tdx_components")
 
 
-@dataclass(frozen=True, slots=True)
-class TcbLevel:
+class TcbLevel(NamedTuple):
     """One level of a platform: met if every component and the PCESVN are at least these."""
 
     sgx_components: bytes  # 16: one SVN per byte
@@ -45,8 +46,7 @@ class TcbLevel:
     advisory_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IsvTcbLevel:
+class IsvTcbLevel(NamedTuple):
     """One level of a quoting enclave or TDX module: met if the ISVSVN is at least this."""
 
     isv_svn: int
@@ -110,7 +110,7 @@ def parse_tcb_info(data: bytes) -> TcbInfo:
     tee = _tee(document, version)
     parse_level = _tdx_level if tee == "tdx" else _sgx_level if version == 3 else _sgx_level_v2
     levels = document.parse_each("tcbLevels", _MAX_LEVELS, parse_level)
-    levels.sort(key=lambda level: (level.sgx_components, level.pce_svn, level.tdx_components), reverse=True)
+    levels.sort(key=_RANK, reverse=True)
     return TcbInfo(
         tee=tee,
         version=version,

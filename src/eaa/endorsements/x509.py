@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
@@ -99,8 +100,7 @@ _COMMON_NAME = "2.5.4.3"
 _EMPTY_SEQUENCE = b"\x30\x00"
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(NamedTuple):
     """``value`` is the content of extnValue's OCTET STRING."""
 
     critical: bool
@@ -142,20 +142,29 @@ class Certificate:
     def basic_constraints(self) -> tuple[bool, int | None]:
         """cA and pathLenConstraint; ``(False, None)`` without the extension."""
         extension = self.extensions.get(BASIC_CONSTRAINTS)
-        if extension is None or extension.value == _EMPTY_SEQUENCE:
-            return False, None
-        value = decode_der(
-            _BasicConstraints, extension.value, _WHAT, "basicConstraints", "[RFC5280 §4.2.1.9]"
-        )
-        return value.ca, value.path_length
+        return _basic_constraints(extension.value) if extension else (False, None)
 
     def key_usage(self, bit: int) -> bool:
         """Whether KeyUsage has ``bit``; ``False`` without the extension."""
         extension = self.extensions.get(KEY_USAGE)
-        if extension is None:
-            return False
-        bits = decode_der(asn1.BitString, extension.value, _WHAT, "keyUsage", "[RFC5280 §4.2.1.3]").as_bytes()
+        bits = _key_usage(extension.value) if extension else b""
         return len(bits) > bit // 8 and bool(bits[bit // 8] & 0x80 >> bit % 8)
+
+
+# The same few values are in all certificates of a vendor, and are asked for at each step.
+
+
+@lru_cache(maxsize=64)
+def _basic_constraints(value: bytes) -> tuple[bool, int | None]:
+    if value == _EMPTY_SEQUENCE:
+        return False, None
+    decoded = decode_der(_BasicConstraints, value, _WHAT, "basicConstraints", "[RFC5280 §4.2.1.9]")
+    return decoded.ca, decoded.path_length
+
+
+@lru_cache(maxsize=64)
+def _key_usage(value: bytes) -> bytes:
+    return decode_der(asn1.BitString, value, _WHAT, "keyUsage", "[RFC5280 §4.2.1.3]").as_bytes()
 
 
 def parse_certificate(der: bytes, *, what: str = _WHAT) -> Certificate:
@@ -177,18 +186,18 @@ def parse_certificate(der: bytes, *, what: str = _WHAT) -> Certificate:
     spki = tlv_bytes(tbs.spki)
     is_p256 = len(spki) == len(P256_SPKI_PREFIX) + 65 and spki.startswith(P256_SPKI_PREFIX)
     return Certificate(
-        der=der,
-        tbs=tlv_bytes(outer.tbs),
-        serial=tbs.serial,
-        issuer=tlv_bytes(tbs.issuer),
-        subject=tlv_bytes(tbs.subject),
-        not_before=tbs.validity.not_before.as_datetime(),
-        not_after=tbs.validity.not_after.as_datetime(),
-        spki=spki,
-        public_point=spki[-65:] if is_p256 else None,
-        signature_algorithm=algorithm,
-        signature=_whole_octets(outer.signature, what),
-        extensions=extensions_by_oid(tbs.extensions or [], what),
+        der,
+        tlv_bytes(outer.tbs),
+        tbs.serial,
+        tlv_bytes(tbs.issuer),
+        tlv_bytes(tbs.subject),
+        tbs.validity.not_before.as_datetime(),
+        tbs.validity.not_after.as_datetime(),
+        spki,
+        spki[-65:] if is_p256 else None,
+        algorithm,
+        _whole_octets(outer.signature, what),
+        extensions_by_oid(tbs.extensions or [], what),
     )
 
 

@@ -217,7 +217,8 @@ def parse_quote_frame(data: bytes) -> DcapQuote:
     if len(data) < HEADER_BYTES:
         raise _error("header", 0, f"needs {HEADER_BYTES} bytes, {len(data)} came", detail="truncated")
     header = QuoteHeader(data[:HEADER_BYTES])
-    _refuse_unknown_header(header)
+    if data[:8] not in _KNOWN_STARTS or data[12:28] != INTEL_QE_VENDOR_ID:
+        raise _unknown_header(header)
     body_type, start = _body(header, data)
     end = start + _BODY_BYTES[body_type]
     data_start = end + 4
@@ -270,24 +271,22 @@ _KNOWN_STARTS = frozenset(
 )
 
 
-def _refuse_unknown_header(header: QuoteHeader) -> None:
-    if header.raw[:8] in _KNOWN_STARTS and header.raw[12:28] == INTEL_QE_VENDOR_ID:
-        return
+def _unknown_header(header: QuoteHeader) -> FormatError | UnsupportedError:
     version, key_type, tee_type = header.version, header.attestation_key_type, header.tee_type
     if version not in (3, 4, 5):
-        raise _error("header.version", 0, f"expected 3, 4 or 5, came {version}", _SPEC3)
+        return _error("header.version", 0, f"expected 3, 4 or 5, came {version}", _SPEC3)
     if key_type == ECDSA_P384:
-        raise UnsupportedError(
+        return UnsupportedError(
             "DCAP quote: attestation key type 3 (ECDSA P-384) is not supported, only 2 (ECDSA P-256)",
             detail="attestation_key_type", attestation_key_type=3,
         )  # fmt: skip
     if key_type != ECDSA_P256:
-        raise _error("header.attestation_key_type", 2, f"expected 2, came {key_type}", _SPEC3)
+        return _error("header.attestation_key_type", 2, f"expected 2, came {key_type}", _SPEC3)
     known = (SGX,) if version == 3 else (SGX, TDX)
     if tee_type not in known:
         allowed = " or ".join(hex(tee) for tee in known)
-        raise _error("header.tee_type", 4, f"version {version} allows {allowed}, came {tee_type:#x}", _SPEC4)
-    raise _error("header.qe_vendor_id", 12, f"unknown vendor {header.qe_vendor_id.hex()}", _SPEC3)
+        return _error("header.tee_type", 4, f"version {version} allows {allowed}, came {tee_type:#x}", _SPEC4)
+    return _error("header.qe_vendor_id", 12, f"unknown vendor {header.qe_vendor_id.hex()}", _SPEC3)
 
 
 def _body(header: QuoteHeader, data: bytes) -> tuple[int, int]:

@@ -48,7 +48,7 @@ def verify_collateral(
     # 1. Root: byte for byte an anchor; its revocation list is signed by it.
     root = chain[1]
     _require_root(root, anchors, "TCB info issuer chain")
-    root_key = certificate_key(root, "root certificate", "root")
+    root_key = certificate_key(root, "root certificate", "root", anchor=True)
     crl = parse_crl(
         _required(collateral.root_ca_crl, "root CA revocation list", "root_ca_crl"),
         what="root CA revocation list",

@@ -27,7 +27,6 @@ known platform.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -39,7 +38,7 @@ from eaa.verify import schemes
 from eaa.verify.collateral import verify_collateral
 from eaa.verify.memo import BoundedMemo
 from eaa.verify.platform import verify_platform
-from eaa.verify.primitives import equal, verify_p256_raw
+from eaa.verify.primitives import digest, equal, verify_p256_raw
 from eaa.verify.result import Binding, VerifiedEvidence
 from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import TcbEvaluation
@@ -124,7 +123,7 @@ def verify_quote(
 def _collateral(
     collateral: IntelCollateral, anchors: tuple[Certificate, ...], now: datetime, memo: Memo
 ) -> VerifiedCollateral:
-    key = (collateral.digest, tuple(anchor.der for anchor in anchors))
+    key = (collateral.digest, tuple([anchor.der for anchor in anchors]))
     known = memo.get(key)
     if known is None:
         known = verify_collateral(collateral, anchors, now)
@@ -141,8 +140,7 @@ def _platform(
     anchors: tuple[Certificate, ...],
     qe_id: str,
 ) -> VerifiedPlatform:
-    vouched = quote.attestation_key + quote.certification
-    key = (quote.header.raw[:2], qe_id, hashlib.sha256(vouched).digest())
+    key = (quote.signed[:2], qe_id, digest(quote.attestation_key + quote.certification))
     known = verified.platforms.get(key)
     if known is None:
         known = verify_platform(quote, collateral, verified, anchors, qe_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from eaa.endorsements.crl import CertificateRevocationList
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
@@ -122,14 +123,19 @@ def refuse_revoked(certificate: Certificate, crl: CertificateRevocationList, wha
         )  # fmt: skip
 
 
-def certificate_key(certificate: Certificate, what: str, detail: str) -> P256Key:
-    """The P-256 key of ``certificate``."""
+def certificate_key(certificate: Certificate, what: str, detail: str, *, anchor: bool = False) -> P256Key:
+    """The P-256 key of ``certificate``; of an ``anchor`` it is kept, as every verification begins there."""
     if certificate.public_point is not None:
         try:
-            return p256_key(certificate.public_point)
+            return (_anchor_key if anchor else p256_key)(certificate.public_point)
         except ValueError:
             pass
     raise ChainError(f"the key of the {what} is not a point on P-256", detail=f"{detail}_key")
+
+
+@lru_cache(maxsize=16)
+def _anchor_key(point: bytes) -> P256Key:
+    return p256_key(point)
 
 
 def certificate_window(certificate: Certificate, what: str, detail: str) -> Window:

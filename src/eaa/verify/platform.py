@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from eaa.codec.pem import split_chain
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.crl import parse_crl
 from eaa.endorsements.enclave_identity import EnclaveIdentity
@@ -31,12 +32,14 @@ from eaa.verify.path import (
     require_issued,
     require_leaf,
 )
-from eaa.verify.primitives import P256Key, equal, p256_key, verify_p256_raw
+from eaa.verify.primitives import P256Key, digest, equal, p256_key, verify_p256_raw
 from eaa.verify.state import VerifiedCollateral, VerifiedPckCa, VerifiedPlatform
 from eaa.verify.tcb import ComponentTcb, isv_level
 from eaa.verify.windows import Windows
 
 __all__ = ["masked", "verify_platform"]
+
+_CHAIN = "PCK certificate chain"
 
 
 def verify_platform(
@@ -52,11 +55,9 @@ def verify_platform(
     leaves of VerificationError.
     """
     certification = parse_certification(quote)
-    chain = _pck_chain(certification, anchors)
 
     # 5. PCK chain and revocation.
-    leaf = chain[0]
-    ca = _pck_ca(chain, collateral, verified, anchors)
+    leaf, ca = _leaf_and_ca(certification, collateral, verified, anchors)
     require_leaf(leaf, "SGX PCK Certificate", "PCK certificate", "pck_certificate")
     require_issued(leaf, ca.certificate, ca.key, "PCK certificate", "pck_certificate")
     refuse_revoked(leaf, ca.crl, "PCK certificate", "pck_certificate")
@@ -82,13 +83,35 @@ def verify_platform(
         pck=pck,
         qe_report=certification.report,
         qe_tcb=level,
-        windows=Windows.of(
-            (*ca.windows.items, certificate_window(leaf, "PCK certificate", "pck_certificate"))
-        ),
+        windows=ca.windows.and_of(certificate_window(leaf, "PCK certificate", "pck_certificate")),
     )
 
 
-def _pck_chain(certification: QeCertification, anchors: Sequence[Certificate]) -> tuple[Certificate, ...]:
+def _leaf_and_ca(
+    certification: QeCertification,
+    collateral: IntelCollateral,
+    verified: VerifiedCollateral,
+    anchors: Sequence[Certificate],
+) -> tuple[Certificate, VerifiedPckCa]:
+    """The PCK certificate, parsed, and its CA, verified; the latter is known by the text after the former."""
+    text = _chain_text(certification)
+    first, rest = split_chain(text)
+    key = digest(rest)
+    known = verified.pck_cas.get(key)
+    if known is not None:
+        return parse_certificate_chain(first, what=_CHAIN)[0], known
+    chain = parse_certificate_chain(text, what=_CHAIN, known=anchors)
+    if len(chain) != 3:
+        raise ChainError(
+            f"the {_CHAIN} has {len(chain)} certificates, expected leaf, CA and root", detail="length"
+        )
+    ca = _verify_pck_ca(chain, rest, collateral, verified, anchors)
+    if rest:
+        verified.pck_cas.put(key, ca)
+    return chain[0], ca
+
+
+def _chain_text(certification: QeCertification) -> bytes:
     data = certification.data
     if data.type is not CertificationType.PCK_CHAIN:
         raise UnsupportedError(
@@ -96,37 +119,18 @@ def _pck_chain(certification: QeCertification, anchors: Sequence[Certificate]) -
             "(PCK certificate chain)",
             detail="certification_data_type", certification_data_type=int(data.type),
         )  # fmt: skip
-    chain = parse_certificate_chain(data.data, what="PCK certificate chain", known=anchors)
-    if len(chain) != 3:
-        raise ChainError(
-            f"the PCK certificate chain has {len(chain)} certificates, expected leaf, CA and root",
-            detail="length",
-        )
-    return chain
-
-
-def _pck_ca(
-    chain: tuple[Certificate, ...],
-    collateral: IntelCollateral,
-    verified: VerifiedCollateral,
-    anchors: Sequence[Certificate],
-) -> VerifiedPckCa:
-    key = (chain[1].der, chain[2].der)
-    known = verified.pck_cas.get(key)
-    if known is None:
-        known = _verify_pck_ca(chain, collateral, verified, anchors)
-        verified.pck_cas.put(key, known)
-    return known
+    return data.data
 
 
 def _verify_pck_ca(
     chain: tuple[Certificate, ...],
+    text: bytes,
     collateral: IntelCollateral,
     verified: VerifiedCollateral,
     anchors: Sequence[Certificate],
 ) -> VerifiedPckCa:
     _, intermediate, root = chain
-    require_anchor(root, anchors, "PCK certificate chain")
+    require_anchor(root, anchors, _CHAIN)
     if root.spki != verified.root.spki:
         raise ChainError(
             "the PCK certificate chain and the collateral lead to different roots", detail="mixed_roots"
@@ -139,8 +143,10 @@ def _verify_pck_ca(
     crl = parse_crl(collateral.pck_crl, what="PCK revocation list")
     key = certificate_key(intermediate, "PCK CA", "pck_ca")
     require_crl(crl, intermediate, key, "PCK revocation list", "pck_crl")
-    if collateral.pck_crl_issuer_chain is not None:
-        _require_crl_issuer(collateral.pck_crl_issuer_chain, intermediate, verified, anchors)
+    crl_chain = collateral.pck_crl_issuer_chain
+    # The same text as after the leaf, as a rule: that one has just been read and has led to an anchor.
+    if crl_chain is not None and (not text or crl_chain.strip(b"\n") != text.strip(b"\n\0")):
+        _require_crl_issuer(crl_chain, intermediate, verified, anchors)
     return VerifiedPckCa(
         intermediate,
         key,
@@ -199,7 +205,7 @@ def _require_qe(report: EnclaveReport, identity: EnclaveIdentity, qe_id: str) ->
 
 def masked(value: bytes, mask: bytes) -> bytes:
     """``value`` AND ``mask``, of equal length."""
-    return bytes(one & other for one, other in zip(value, mask, strict=True))
+    return (int.from_bytes(value, "big") & int.from_bytes(mask, "big")).to_bytes(len(value), "big")
 
 
 def _qe_mismatch(field: str, expected: object, came: object, detail: str) -> EndorsementError:

@@ -29,7 +29,9 @@ class Binding:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name in ("report_data", "config_id") if getattr(self, name) is not None)
+        if self.report_data is None:
+            return () if self.config_id is None else ("config_id",)
+        return ("report_data",) if self.config_id is None else ("report_data", "config_id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import ge
 
 from eaa.endorsements.pck import PckExtension
 from eaa.endorsements.tcb import TcbStatus
@@ -153,7 +154,7 @@ def _meets_tdx(tee_tcb_svn: bytes, level: TcbLevel) -> bool:
 
 
 def _meets(svns: bytes, required: bytes) -> bool:
-    return all(svn >= least for svn, least in zip(svns, required, strict=True))
+    return len(svns) == len(required) and all(map(ge, svns, required))
 
 
 def _union(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:

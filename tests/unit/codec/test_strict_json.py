@@ -115,3 +115,23 @@ def test_the_other_container_is_refused() -> None:
 def test_white_space_between_tokens_goes_and_nothing_else() -> None:
     assert compact_json(b'{ "a b" :\t[1 ,\r\n2.50, "\\" \\\\" ] }') == b'{"a b":[1,2.50,"\\" \\\\"]}'
     assert compact_json(b'{"a":1}') == b'{"a":1}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a":1,"a":1}', '{\n  "a": 1,\n  "a": 1\n}', "{}\n{}", "[NaN]", "1e999", "[01]", "[1.0e]"],
+)
+def test_a_text_that_looks_plain_is_read_as_strictly(text: str) -> None:
+    with pytest.raises(FormatError):
+        parse_json(text, "thing")
+
+
+@pytest.mark.parametrize("text", ["-0", "-0.0", "1.50", "1E2", "18446744073709551616", "0.1", "1e22", "-1"])
+def test_numbers_are_those_of_the_strict_decoder(text: str) -> None:
+    expected = json.loads(text)
+    assert repr(parse_json(text, "thing")) == repr(expected)
+
+
+def test_a_text_of_any_length_is_read() -> None:
+    value = ["x" * 1000] * 300
+    assert parse_json(json.dumps(value, separators=(",", ":")), "thing") == value

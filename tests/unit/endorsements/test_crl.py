@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eaa.codec.der import wrap_sequence
 from eaa.codec.pem import encode_pem
@@ -44,6 +46,12 @@ def test_fields_are_those_of_the_list() -> None:
 def test_listed_serials_are_revoked(serial: int, revoked: bool) -> None:
     assert parse_crl(DER).revokes(serial) is revoked
     assert not parse_crl(crl()).revokes(serial)
+
+
+def test_a_negative_serial_is_no_other_ones() -> None:
+    parsed = parse_crl(crl(serials=(255,)))
+    assert b"\xff" in parsed.tbs
+    assert not parsed.revokes(-1)
 
 
 def test_known_extensions() -> None:
@@ -132,3 +140,12 @@ def test_a_malformed_number_is_refused_when_asked_for() -> None:
     parsed = parse_crl(rebuilt(tbs, SIGNATURE))
     with pytest.raises(FormatError, match="cRLNumber"):
         assert parsed.number
+
+
+@given(serials=st.lists(st.integers(1, 1 << 158), max_size=5, unique=True), asked=st.integers(1, 1 << 158))
+@settings(max_examples=25)
+def test_revoked_is_what_is_listed(serials: list[int], asked: int) -> None:
+    parsed = parse_crl(crl(serials=tuple(serials)))
+    assert parsed.revoked_serials == tuple(serials)
+    for serial in (*serials, asked, 7, 0, -1):
+        assert parsed.revokes(serial) is (serial in serials)

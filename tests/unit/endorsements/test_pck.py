@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from eaa.attester.simulated.sgx_extension import boolean, enumerated, integer, octets
@@ -140,3 +142,46 @@ FIELD_4 = extension(b"\x06\x0a" + OID + b"\x04" + octets(bytes(6)))
 def test_a_malformed_extension_is_refused(value: bytes) -> None:
     with pytest.raises(FormatError):
         parse_pck_extension(with_extension(certificate(), SGX_EXTENSION_OID, value))
+
+
+@pytest.mark.parametrize("size", [-1, 1])
+def test_the_length_of_the_tcb_is_that_of_its_fields(size: int) -> None:
+    pck = make_platform().pck.parsed
+    value = pck.extensions[SGX_EXTENSION_OID].value
+    at = value.index(OID + b"\x02\x30\x82") + len(OID) + 3
+    changed = value[:at] + (int.from_bytes(value[at : at + 2]) + size).to_bytes(2) + value[at + 2 :]
+    with pytest.raises(FormatError):
+        parse_pck_extension(with_extension(pck, SGX_EXTENSION_OID, changed))
+
+
+@pytest.mark.parametrize("value", [0, 127, 128, 255])
+@pytest.mark.parametrize("pce_svn", [0, 127, 128, 255, 256, 32767, 32768, 65535])
+def test_what_is_read_at_once_is_what_is_read_field_by_field(
+    value: int, pce_svn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = {f"f2_{n}": integer((value + n) % 256) for n in range(1, 17)}
+    at_once = parse(**overrides, f2_17=integer(pce_svn))
+    assert at_once.sgx_tcb_components == bytes((value + n) % 256 for n in range(1, 17))
+    assert at_once.pce_svn == pce_svn
+    monkeypatch.setattr("eaa.endorsements.pck._TCB", re.compile(b"none"))
+    assert parse(**overrides, f2_17=integer(pce_svn)) == at_once
+
+
+def test_every_flipped_bit_of_the_tcb_is_read_the_same_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    pck = make_platform().pck.parsed
+    value = pck.extensions[SGX_EXTENSION_OID].value
+
+    def outcomes() -> list[object]:
+        return [outcome(bit) for bit in range(8 * len(value))]
+
+    def outcome(bit: int) -> object:
+        changed = bytearray(value)
+        changed[bit // 8] ^= 1 << bit % 8
+        try:
+            return parse_pck_extension(with_extension(pck, SGX_EXTENSION_OID, bytes(changed)))
+        except FormatError as error:
+            return str(error)
+
+    at_once = outcomes()
+    monkeypatch.setattr("eaa.endorsements.pck._TCB", re.compile(b"none"))
+    assert at_once == outcomes()

@@ -1,0 +1,67 @@
+"""Memo, windows and claims, apart from a whole verification."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from eaa.errors import EndorsementNotFound, UsageError, ValidityPeriodError
+from eaa.verify.memo import BoundedMemo
+from eaa.verify.windows import Window, Windows
+from tests.fakes.vendor import KINDS, Kind, evidence_of, make_attester, shared_evidence, verify
+
+DAY = timedelta(days=1)
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_the_oldest_goes_at_the_bound() -> None:
+    memo: BoundedMemo[int] = BoundedMemo(2)
+    for key in range(3):
+        memo.put(key, key)
+    assert (len(memo), memo.get(0), memo.get(1), memo.get(2)) == (2, None, 1, 2)
+    memo.put(1, 9)
+    assert (len(memo), memo.get(1), memo.get(2)) == (2, 9, 2)
+    with pytest.raises(UsageError, match="at least one value"):
+        BoundedMemo(0)
+
+
+@pytest.mark.parametrize(
+    ("now", "code"),
+    [
+        (T0 - DAY, "validity_period.a_not_yet_valid"),
+        (T0 + DAY - timedelta(seconds=1), "validity_period.b_not_yet_valid"),
+        (T0 + 9 * DAY + timedelta(seconds=1), "validity_period.b_expired"),
+        (T0 + 99 * DAY, "validity_period.b_expired"),
+    ],
+)
+def test_windows_name_what_is_closed(now: datetime, code: str) -> None:
+    windows = Windows.of((Window("A", "a", T0, T0 + 10 * DAY), Window("B", "b", T0 + DAY, T0 + 9 * DAY)))
+    with pytest.raises(ValidityPeriodError) as caught:
+        windows.require(now)
+    assert caught.value.code == code
+    for edge in (T0 + DAY, T0 + 9 * DAY):
+        windows.require(edge)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_claims_have_every_field_of_the_report(kind: Kind) -> None:
+    verified = verify(shared_evidence(kind))
+    claims = verified.claims
+    names = {name for name in verified.quote.body.layout() if not name.startswith("reserved")}
+    assert names <= claims.keys()
+    assert claims["tcb"]["status"] == "UpToDate"
+    assert claims["platform"]["fmspc"] == verified.pck.fmspc.hex()
+    assert claims["trust_anchor"]["name"].startswith("EAA Simulated")
+    assert claims["bound"] == ["report_data"]
+
+
+@pytest.mark.parametrize("part", ["tcb_info", "qe_identity"])
+def test_a_document_without_its_issuer_chain(part: str) -> None:
+    evidence = evidence_of(make_attester("sgx-v3"))
+    document = replace(getattr(evidence.collateral, part), issuer_chain=b"")
+    collateral = replace(evidence.collateral, **{part: document})
+    with pytest.raises(EndorsementNotFound) as caught:
+        verify(replace(evidence, collateral=collateral))
+    assert caught.value.code == "endorsement_not_found.issuer_chain"
