@@ -12,7 +12,16 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import cold, memory, new_platform, threads, warm
+from benchmarks import (
+    cold,
+    forwarding,
+    handshakes,
+    idle_connections,
+    memory,
+    new_platform,
+    threads,
+    warm,
+)
 from benchmarks.timing import Row
 
 FIGURES = {
@@ -21,7 +30,13 @@ FIGURES = {
     "warm": warm.run,
     "threads": threads.run,
     "memory": memory.run,
+    "handshakes": handshakes.run,
+    "forwarding": forwarding.run,
+    "idle-connections": idle_connections.run,
 }
+
+#: Of the value, by unit. A row without a unit has no value.
+_DECIMALS = {"×": 2, "s/GB": 2}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _where() -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("cryptography", "dcap-qvl"))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("cryptography", "pyOpenSSL", "dcap-qvl"))
     return (
         f"Python {platform.python_version()}, {versions}, {os.cpu_count()} CPUs; medians, ratios of one run"
     )
@@ -58,7 +73,7 @@ def _line(row: Row, before: Row | None) -> str:
     if before is None or (before.figure, before.subject) != (row.figure, row.subject):
         heading = f"\n{row.figure}: {row.subject}\n"
     met = {None: "", True: "met", False: "NOT MET"}[row.met]
-    value = f"{row.value:.2f}" if row.unit == "×" else f"{row.value:.0f}"
+    value = f"{row.value:.{_DECIMALS.get(row.unit, 0)}f}" if row.unit else ""
     return f"{heading}  {row.what:<52}{value:>9} {row.unit:<4}{row.goal:<10}{met}".rstrip()
 
 

@@ -22,6 +22,16 @@ SHOWN = (
     ("Intel's roots", "REJECTED", "chain.untrusted_root"),
 )
 
+FLOW = (
+    ("nothing recorded", "REJECTED", "appraisal.reference_values"),
+    ("as recorded", "ACCEPTED", "accepted"),
+    ("tampered", "REJECTED", "appraisal.mr_enclave"),
+    ("old certificate", "REJECTED", "remote_protocol.tls"),
+    ("copied evidence", "REJECTED", "binding.pubkey_hash"),
+    ("key, ratls-cert", "ACCEPTED", "accepted"),
+    ("key, exporter-v1", "REJECTED", "binding.report_data"),
+)
+
 
 def environment(vectors: Path, **extra: str) -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"EAA_VECTORS": str(vectors)} | extra
@@ -40,6 +50,9 @@ def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Pat
     ]
     for expected in SHOWN:
         assert rows.count(expected) == 2  # both TEEs
+    for expected in FLOW:
+        assert rows.count(expected) == 1
+    assert "Remote attestation is successful" in " ".join(run.stdout.split())
     assert "a simulated platform, trusted only" in " ".join(run.stdout.split())
     assert "No real quote was verified" in run.stdout
     assert run.stdout.endswith("Every verdict is as expected.\n")
@@ -63,6 +76,7 @@ def test_a_real_quote_where_the_vectors_are(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("EAA_VECTORS", str(VECTORS))
+    monkeypatch.setattr(demo, "flow", lambda: ())
     assert demo.main() == 0
     _, found, real = capsys.readouterr().out.partition("TDX guest on real hardware\n")
     assert found
@@ -79,6 +93,7 @@ def test_an_unexpected_verdict_is_named_and_fails(
 
     monkeypatch.setenv("EAA_VECTORS", str(tmp_path))
     monkeypatch.setattr(demo, "judge", accept_everything)
+    monkeypatch.setattr(demo, "flow", lambda: ())
     assert demo.main() == 1
     assert "UNEXPECTED: should have been signature.quote" in capsys.readouterr().out
 

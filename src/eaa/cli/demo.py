@@ -1,4 +1,4 @@
-"""``make demo``: simulated attesters and their verdicts, each with its reason; and a real quote.
+"""``make demo``: simulated attesters and their verdicts, each with its reason; a real quote; the whole flow.
 
 Exit code 0 if every verdict is the expected one, 1 if not.
 """
@@ -18,6 +18,7 @@ import click
 from eaa.attester.simulated import SimulatedVendor
 from eaa.cli.console import clean, silence_stdout
 from eaa.cli.demo_cases import ACCEPTED, Case, Shown, judge, simulated_cases
+from eaa.cli.demo_flow import flow
 from eaa.cli.demo_real import find_vectors, real_case
 from eaa.errors import EAAError, outcome_of
 from eaa.verify.claims import rfc3339
@@ -28,6 +29,7 @@ _WIDTH = 100
 _TITLE, _VERDICT = 18, 10  # columns
 _INDENT = " " * (_TITLE + 2)
 _REPORT_DATA_BYTES = 64
+_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -37,6 +39,8 @@ def main() -> int:
     except EAAError as error:
         click.echo(f"Error: {clean(error)} [{error.code}]", err=True)
         return outcome_of(error).exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except BrokenPipeError:
         silence_stdout()
         return 1
@@ -51,6 +55,7 @@ def _run() -> int:
         _write(["", "No real quote was verified: there is no vectors folder (EAA_VECTORS names one)."])
     else:
         unexpected += _show([real_case(vectors)])
+    unexpected += _show_flow()
     outcome = f"Not as expected: {unexpected} verdicts." if unexpected else "Every verdict is as expected."
     _write(["", outcome])
     return 1 if unexpected else 0
@@ -74,18 +79,29 @@ def _show(cases: Iterable[Case]) -> int:
             attester = case.attester
             _write(["", click.style(attester, bold=True)])
         shown = judge(case)
-        _write(_lines(case, shown))
+        _write(_lines(case.title, case.expected, shown))
         unexpected += shown.code != case.expected
     return unexpected
 
 
-def _lines(case: Case, shown: Shown) -> Iterator[str]:
+def _show_flow() -> int:
+    """As :func:`_show`, of what goes on between processes."""
+    unexpected = 0
+    for heading, outcomes in flow():
+        _write(["", click.style(heading, bold=True)])
+        for outcome in outcomes:
+            _write(_lines(outcome.title, outcome.expected, outcome.shown))
+            unexpected += outcome.shown.code != outcome.expected
+    return unexpected
+
+
+def _lines(title: str, expected: str, shown: Shown) -> Iterator[str]:
     colour = "green" if shown.verdict == ACCEPTED else "red"
     verdict = click.style(shown.verdict.upper().ljust(_VERDICT), fg=colour, bold=True)
-    yield f"  {case.title:{_TITLE}}{verdict}{shown.code}"
+    yield f"  {title:{_TITLE}}{verdict}{shown.code}"
     yield from textwrap.wrap(clean(shown.reason), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
-    if shown.code != case.expected:
-        yield click.style(f"{_INDENT}UNEXPECTED: should have been {case.expected}", fg="yellow", bold=True)
+    if shown.code != expected:
+        yield click.style(f"{_INDENT}UNEXPECTED: should have been {expected}", fg="yellow", bold=True)
 
 
 def _write(lines: Iterable[str]) -> None:

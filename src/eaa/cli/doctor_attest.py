@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from eaa.attester.instances import probe_attesters
+from eaa.attester.sources import SOURCES, Source, locate, may_open
 from eaa.cli.doctor_item import Item, Status
 
 __all__ = ["attesting"]
 
 _SECTION = "Attesting"
 
-#: What it is for, the paths under which kernels and runtimes have it, and whether it is opened for writing.
-_SOURCES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
-    ("SGX enclaves", ("dev/sgx_enclave", "dev/sgx/enclave", "dev/isgx"), True),
-    ("SGX provisioning", ("dev/sgx_provision", "dev/sgx/provision"), True),
-    ("SGX under Gramine", ("dev/attestation/quote",), False),
-    ("SGX under Occlum", ("dev/sgx",), True),
-    ("TDX guest", ("dev/tdx_guest", "dev/tdx-guest", "dev/tdx-attest"), True),
-    ("configfs-tsm reports", ("sys/kernel/config/tsm/report",), True),
-    ("AMD SEV-SNP guest", ("dev/sev-guest",), True),
-    ("Hygon CSV guest", ("dev/csv-guest",), True),
-    ("TPM 2.0", ("dev/tpmrm0",), True),
-    ("CCEL table", ("sys/firmware/acpi/tables/CCEL",), False),
-    ("CCEL event log", ("sys/firmware/acpi/tables/data/CCEL",), False),
-)
-#: A folder of this name is the kernel's; Occlum has a device.
-_NEVER_A_FOLDER = "dev/sgx"
 _CPU_FLAGS = ("sgx", "sgx_lc", "tdx_guest", "tdx_host_platform", "sev", "sev_es", "sev_snp", "sme")
 _MAX_CPUINFO_BYTES = 1 << 20
 
@@ -36,29 +21,26 @@ _MAX_CPUINFO_BYTES = 1 << 20
 def attesting(root: Path) -> Iterator[Item]:
     """The sources of evidence below ``root``, which is ``/`` but for tests."""
     yield _cpu(root)
-    for name, paths, writes in _SOURCES:
-        yield _source(root, name, paths, writes)
-    yield Item(
-        _SECTION, "collecting", Status.SKIP,
-        "this release verifies; it does not yet collect evidence from hardware",
-    )  # fmt: skip
+    for source in SOURCES:
+        yield _source(root, source)
+    yield _collecting(root)
 
 
-def _source(root: Path, name: str, paths: tuple[str, ...], writes: bool) -> Item:
-    found = next((path for path in paths if _exists(root, path)), None)
+def _source(root: Path, source: Source) -> Item:
+    found = locate(root, source)
     if found is None:
-        return Item(_SECTION, name, Status.SKIP, f"there is no /{' or /'.join(paths)}")
-    mode = os.R_OK | (os.W_OK if writes else 0)
-    if not os.access(root / found, mode):
-        return Item(_SECTION, name, Status.FAIL, f"/{found} is there, and this user may not open it")
-    return Item(_SECTION, name, Status.PASS, f"/{found}")
+        return Item(_SECTION, source.name, Status.SKIP, f"there is no {source.where}")
+    if not may_open(root, found, source):
+        return Item(_SECTION, source.name, Status.FAIL, f"/{found} is there, and this user may not open it")
+    return Item(_SECTION, source.name, Status.PASS, f"/{found}")
 
 
-def _exists(root: Path, path: str) -> bool:
-    try:
-        return (root / path).exists() and not (path == _NEVER_A_FOLDER and (root / path).is_dir())
-    except OSError:
-        return False
+def _collecting(root: Path) -> Item:
+    """What automatic selection would take, by the same probes."""
+    best = next((probe for probe in probe_attesters(root) if probe.available), None)
+    if best is None:
+        return Item(_SECTION, "collecting", Status.SKIP, "none of the attesters works here; simulated does")
+    return Item(_SECTION, "collecting", Status.PASS, f"{best.name}, from {best.reason}")
 
 
 def _cpu(root: Path) -> Item:

@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "verify": ("eaa.cli.verify", "Verify evidence and appraise it."),
         "inspect": ("eaa.cli.inspect", "Show evidence or an endorsement, without verifying it."),
+        "mrverify": ("eaa.cli.mrverify", "Check launch measurements, and record them."),
+        "remoteattestation": ("eaa.cli.remoteattestation", "Verify the workload on a node, now."),
         "doctor": ("eaa.cli.doctor", "Say what this machine can attest and verify."),
         "completion": ("eaa.cli.completion", "Print the completion script of a shell."),
     }

@@ -9,17 +9,16 @@ import click
 
 from eaa.appraisal.policy import MAX_GRACE_DAYS, Policy
 from eaa.appraisal.reference_values import parse_reference_values
+from eaa.cli.anchors import load_anchors
 from eaa.cli.console import EXIT_CODES, as_json, debug_option, emit, output_option
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.judge import Request, judge
 from eaa.cli.params import HexBytes, StatusList, Time
 from eaa.cli.verdict import Verdict, failure_fields
 from eaa.cli.verdict_text import render
-from eaa.codec.pem import decode_pem_certificates
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
-from eaa.endorsements.x509 import Certificate, parse_certificate
-from eaa.errors import ConfigError, FormatError, UsageError
+from eaa.errors import ConfigError, FormatError
 from eaa.verify.claims import rfc3339
 from eaa.verify.result import Binding
 
@@ -105,7 +104,7 @@ def _verdict(options: dict[str, Any]) -> Verdict:
     now = options["at"] or datetime.now(UTC)
     binding = Binding(report_data=_report_data(options), config_id=options["config_id"])
     policy = _policy(options)
-    anchors = _anchors(options["trust_anchor"])
+    anchors = load_anchors(options["trust_anchor"])
     log = options["event_log"]
     try:
         request = Request(
@@ -149,22 +148,3 @@ def _policy(options: dict[str, Any]) -> Policy:
         allow_debug=options["allow_debug"],
         reference_values=reference,
     )
-
-
-def _anchors(names: tuple[str, ...]) -> tuple[Certificate, ...]:
-    return tuple(root for name in names for root in _roots(name, load_input(name)))
-
-
-def _roots(name: str, data: bytes) -> list[Certificate]:
-    """The certificates in a file, each of which must have issued itself."""
-    try:
-        ders = decode_pem_certificates(data, name) if data.lstrip()[:5] == b"-----" else (data,)
-        roots = [parse_certificate(der, what=name) for der in ders]
-    except FormatError as error:
-        raise ConfigError(f"--trust-anchor {error}", detail="trust_anchor", file=name) from None
-    for root in roots:
-        if root.issuer != root.subject or not root.ca:
-            raise UsageError(
-                f"--trust-anchor {name}: {root.common_name!r} is no root certificate", detail="trust_anchor"
-            )
-    return roots

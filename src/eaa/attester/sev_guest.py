@@ -1,0 +1,169 @@
+"""``/dev/sev-guest``: attestation reports of an SEV-SNP guest [LINUX-UAPI], [SNP-ABI 7.3].
+
+Emulated, not proven on hardware.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from eaa.attester.answers import SNP_REPORT_BYTES, snp_report
+from eaa.attester.device import (
+    Ioctl,
+    device_errors,
+    find_device,
+    kernel_ioctl,
+    opened,
+    require_report_data,
+)
+from eaa.attester.sources import SEV_GUEST, why_not
+from eaa.errors import AttesterError
+from eaa.tls.peer import AttachedEvidence, EvidenceKind
+
+__all__ = ["SNP_GET_EXT_REPORT", "SNP_GET_REPORT", "SevGuestAttester", "SnpReport"]
+
+#: ``_IOWR('S', 0 and 2, struct snp_guest_request_ioctl)``, 32 bytes.
+SNP_GET_REPORT = 0xC0205300
+SNP_GET_EXT_REPORT = 0xC0205302
+
+_REQUEST = struct.Struct("<B7xQQII")  # version, request address, response address, firmware and VMM error
+_REPORT_REQUEST = struct.Struct("<64sI28x")
+_EXTENSION = struct.Struct("<QI4x")  # certificates: address, length
+_RESPONSE_BYTES = 4000
+_RESPONSE_HEADER = struct.Struct("<II24x")  # status, report size
+_VMM_INVALID_LENGTH = 1
+_PAGE_BYTES = 4096
+_MAX_TABLE_BYTES = 0x4000  # SEV_FW_BLOB_MAX_SIZE of the driver
+_ADVICE: Mapping[int, str] = {
+    errno.ENOTTY: "the guest's message key was disabled after an earlier failure, or the driver does not "
+    "know the request: restart the guest",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SnpReport:
+    """``certificate_table`` is what the host supplies beside the report: VCEK or VLEK, ASK, ARK; or empty."""
+
+    report: bytes  # 1184
+    certificate_table: bytes
+
+
+class SevGuestAttester:
+    """SEV-SNP reports, for the privilege level ``privlevel`` (VMPL 0 to 3)."""
+
+    name = "sev_snp"
+
+    def __init__(
+        self, *, root: Path = Path("/"), privlevel: int | None = None, ioctl: Ioctl = kernel_ioctl
+    ) -> None:
+        self._root = root
+        self._privlevel = privlevel or 0
+        self._ioctl = ioctl
+
+    def probe(self) -> str | None:
+        """Why it does not work here, or ``None``."""
+        return why_not(self._root, SEV_GUEST)
+
+    def collect(self, report_data: bytes) -> AttachedEvidence:
+        """A report with ``report_data``, 64 bytes.
+
+        Raises:
+            AttesterError, UsageError
+        """
+        require_report_data(report_data)
+        path = find_device(self._root, SEV_GUEST)
+        with opened(self._root, path, writes=True) as descriptor:
+            request = bytearray(_REPORT_REQUEST.pack(report_data, self._privlevel))
+            exchange = _Exchange(descriptor, f"/{path}", self._ioctl, request)
+            exchange.ask(SNP_GET_REPORT)
+        return AttachedEvidence(EvidenceKind.SNP_REPORT, exchange.report(report_data))
+
+    def report(self, report_data: bytes) -> SnpReport:
+        """A report with the host's certificate table: asked without room first, to learn its size.
+
+        Raises:
+            AttesterError, UsageError
+        """
+        require_report_data(report_data)
+        path = find_device(self._root, SEV_GUEST)
+        with opened(self._root, path, writes=True) as descriptor:
+            table = b""
+            exchange = self._extended(descriptor, path, report_data, None)
+            if size := exchange.needed_table_bytes:
+                room = ctypes.create_string_buffer(size)
+                exchange = self._extended(descriptor, path, report_data, room)
+                table = room.raw
+        if exchange.needed_table_bytes:
+            raise AttesterError(
+                f"/{path}: the certificate table grew between two requests; try again",
+                detail="busy", device=f"/{path}",
+            )  # fmt: skip
+        return SnpReport(exchange.report(report_data), table)
+
+    def _extended(
+        self, descriptor: int, path: str, report_data: bytes, room: ctypes.Array[ctypes.c_char] | None
+    ) -> _Exchange:
+        address, length = (ctypes.addressof(room), len(room)) if room is not None else (0, 0)
+        request = bytearray(
+            _REPORT_REQUEST.pack(report_data, self._privlevel) + _EXTENSION.pack(address, length)
+        )
+        exchange = _Exchange(descriptor, f"/{path}", self._ioctl, request)
+        exchange.ask(SNP_GET_EXT_REPORT)
+        return exchange
+
+
+class _Exchange:
+    """One request with its buffers, which the driver reads and writes by address."""
+
+    def __init__(self, descriptor: int, device: str, ioctl: Ioctl, request: bytearray) -> None:
+        self._descriptor = descriptor
+        self._device = device
+        self._ioctl = ioctl
+        self._request = (ctypes.c_char * len(request)).from_buffer(request)
+        self._response = ctypes.create_string_buffer(_RESPONSE_BYTES)
+        self.needed_table_bytes = 0
+
+    def ask(self, code: int) -> None:
+        """
+        Raises:
+            AttesterError: unless all that was wrong is that the table needs more room.
+        """
+        message = bytearray(
+            _REQUEST.pack(1, ctypes.addressof(self._request), ctypes.addressof(self._response), 0, 0)
+        )
+        with device_errors(self._device, "requesting a report", _ADVICE):
+            try:
+                self._ioctl(self._descriptor, code, message)
+            except OSError as error:
+                if error.errno != errno.EIO or _REQUEST.unpack(message)[4] != _VMM_INVALID_LENGTH:
+                    raise
+                self.needed_table_bytes = self._table_bytes()
+
+    def report(self, report_data: bytes) -> bytes:
+        """
+        Raises:
+            AttesterError: the firmware reported a status, or the report is not ours.
+        """
+        status, size = _RESPONSE_HEADER.unpack_from(self._response)
+        if status:
+            raise AttesterError(
+                f"{self._device}: the firmware answered with status {status:#x}",
+                detail="firmware", device=self._device, status=status,
+            )  # fmt: skip
+        start = _RESPONSE_HEADER.size
+        data = self._response.raw[start : start + min(size, SNP_REPORT_BYTES + 1)]
+        return snp_report(data, report_data=report_data, device=self._device)
+
+    def _table_bytes(self) -> int:
+        length: int = _EXTENSION.unpack_from(self._request, _REPORT_REQUEST.size)[1]
+        if not 0 < length <= _MAX_TABLE_BYTES or length % _PAGE_BYTES:
+            raise AttesterError(
+                f"{self._device}: a certificate table of {length} bytes is not possible",
+                detail="answer", device=self._device,
+            )  # fmt: skip
+        return length

@@ -1,0 +1,76 @@
+"""Bytes both ways between two open channels, with back-pressure and half-close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from eaa.errors import LocalProtocolError, RemoteProtocolError
+from eaa.transport.streams import AttestedStream
+
+__all__ = ["forward"]
+
+#: What is encrypted and sent at a time.
+_CHUNK_BYTES = 256 * 1024
+
+
+async def forward(
+    downstream: AttestedStream,
+    upstream: AttestedStream,
+    *,
+    first: bytes,
+    ended: bool,
+    count: Callable[[str, int], None],
+) -> None:
+    """Until both ends have ended; an end that ends is told to the other at once.
+
+    Args:
+        downstream: who connected.
+        upstream: whom it is connected to.
+        first: what downstream has sent already.
+        ended: whether downstream has ended after it.
+        count: is told ``"upstream"`` or ``"downstream"``, the direction, and how many bytes.
+
+    Raises:
+        EAAError: one side failed; nothing more is forwarded.
+    """
+
+    async def up() -> None:
+        if first:
+            upstream.write(first)
+            count("upstream", len(first))
+            await upstream.drain()
+        if not ended:
+            await _pump(downstream, upstream, lambda size: count("upstream", size))
+        upstream.write_eof()
+
+    async def down() -> None:
+        await _pump(upstream, downstream, lambda size: count("downstream", size))
+        downstream.write_eof()
+
+    tasks = [asyncio.create_task(_named(up(), "upstream")), asyncio.create_task(_named(down(), "downstream"))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _pump(source: AttestedStream, sink: AttestedStream, count: Callable[[int], None]) -> None:
+    while data := await source.read(_CHUNK_BYTES):
+        sink.write(data)
+        count(len(data))
+        await sink.drain()
+
+
+async def _named(pumping: Awaitable[None], sink: str) -> None:
+    """A sink that closed in good order and too early is that peer's fault, not ours."""
+    try:
+        await pumping
+    except LocalProtocolError as error:
+        if error.code != "local_protocol.closed":
+            raise
+        raise RemoteProtocolError(
+            f"{sink} closed while bytes were on their way to it", detail="closed"
+        ) from error

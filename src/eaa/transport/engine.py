@@ -1,0 +1,145 @@
+"""TLS without a socket: pyOpenSSL between two memory BIOs. No other module calls a connection of it."""
+
+from __future__ import annotations
+
+from OpenSSL import SSL, crypto
+
+from eaa.errors import InternalError, RemoteProtocolError
+from eaa.tls.gate import ALPN, BINDER_BYTES, EXPORTER_LABEL
+from eaa.tls.key import require_key
+from eaa.tls.peer import Profile, Role
+
+__all__ = ["MAX_RECORDS_BYTES", "TlsEngine"]
+
+#: What is moved at a time between OpenSSL and Python.
+MAX_RECORDS_BYTES = 256 * 1024
+#: OpenSSL hands out one record at a time, and pyOpenSSL makes a buffer of the size asked for.
+_RECORD_BYTES, _MAX_RECORDS = 16 * 1024, 16
+_TLS13 = "TLSv1.3"
+
+
+class TlsEngine:
+    """One end of one TLS connection. Not thread-safe: nor is a connection of OpenSSL."""
+
+    def __init__(self, context: SSL.Context, role: Role, profile: Profile) -> None:
+        self._connection = SSL.Connection(context, None)
+        self._profile = profile
+        self._established = False
+        #: Whether the peer closed in good order, so that what follows is its end and no truncation.
+        self.peer_closed = False
+        if role is Role.CLIENT:
+            self._connection.set_connect_state()
+        else:
+            self._connection.set_accept_state()
+
+    def feed(self, ciphertext: bytes) -> None:
+        """Take in what came from the network."""
+        view = memoryview(ciphertext)
+        while view:
+            view = view[self._connection.bio_write(view) :]
+
+    def take(self) -> bytes:
+        """What is to be sent to the network; each byte is returned once."""
+        chunks: list[bytes] = []
+        try:
+            while not chunks or len(chunks[-1]) == MAX_RECORDS_BYTES:
+                chunks.append(self._connection.bio_read(MAX_RECORDS_BYTES))
+        except SSL.WantReadError:
+            pass
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def handshake(self) -> bool:
+        """Go on with the handshake; whether it is complete, and all that it must have led to holds.
+
+        Raises:
+            RemoteProtocolError: refused by either end, or the peer is not what it must be.
+        """
+        if not self._established:
+            try:
+                self._connection.do_handshake()
+            except SSL.WantReadError:
+                return False
+            except SSL.Error as error:
+                raise _tls_error("the handshake failed", error) from error
+            self._require_settled()
+            self._established = True
+        return True
+
+    def read(self) -> bytes:
+        """Bytes of the peer; empty if more must come first, or the peer closed.
+
+        Raises:
+            RemoteProtocolError: a record is not the peer's.
+        """
+        records: list[bytes] = []
+        try:
+            while len(records) < _MAX_RECORDS:
+                records.append(self._connection.recv(_RECORD_BYTES))
+        except SSL.ZeroReturnError:
+            self.peer_closed = True
+        except SSL.WantReadError:
+            pass
+        except SSL.Error as error:
+            raise _tls_error("a record was refused", error) from error
+        return records[0] if len(records) == 1 else b"".join(records)
+
+    def write(self, data: bytes) -> None:
+        """Bytes for the peer, encrypted at once; :meth:`take` has them."""
+        try:
+            self._connection.sendall(data)
+        except SSL.Error as error:
+            raise _tls_error("nothing can be sent", error) from error
+
+    def close(self) -> None:
+        """Say that nothing more will be sent (close_notify)."""
+        try:
+            self._connection.shutdown()
+        except SSL.Error:
+            return  # of no use to a connection that has failed
+
+    def export(self, context: bytes) -> bytes:
+        """32 bytes that both ends of this connection know, and nobody else [RFC5705 §4], [RFC8446 §7.5]."""
+        return self._connection.export_keying_material(EXPORTER_LABEL, BINDER_BYTES, context)
+
+    def peer_certificate(self) -> bytes:
+        """The peer's leaf in DER, empty without one."""
+        certificate = self._connection.get_peer_certificate()
+        return b"" if certificate is None else crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+
+    def peer_spki(self) -> bytes:
+        """SubjectPublicKeyInfo of the key that the peer authenticated with, empty without a certificate.
+
+        Raises:
+            UnsupportedError: a key of a kind or size that is not allowed.
+            RemoteProtocolError: encoded otherwise in the certificate: what is hashed is what was used.
+        """
+        certificate = self._connection.get_peer_certificate()
+        if certificate is None:
+            return b""
+        spki = crypto.dump_publickey(crypto.FILETYPE_ASN1, certificate.get_pubkey())
+        require_key(spki)
+        if spki not in crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate):
+            raise RemoteProtocolError("the peer's key is not encoded in DER", detail="peer_key")
+        return spki
+
+    def _require_settled(self) -> None:
+        if self._connection.get_protocol_version_name() != _TLS13:
+            raise InternalError("TLS of another version than 1.3", detail="tls_version")
+        if _session_reused(self._connection):
+            raise InternalError("a TLS session was resumed", detail="tls_resumed")
+        negotiated = self._connection.get_alpn_proto_negotiated()
+        if negotiated != (ALPN if self._profile is Profile.EXPORTER_V1 else b""):
+            raise RemoteProtocolError(
+                f"the peer does not speak the gate: ALPN is {negotiated!r}", detail="alpn"
+            )
+
+
+def _session_reused(connection: SSL.Connection) -> bool:
+    # Not in the public interface. Neither end ever offers a session; this is a second look.
+    return bool(SSL._lib.SSL_session_reused(connection._ssl))  # type: ignore[attr-defined]
+
+
+def _tls_error(what: str, error: SSL.Error) -> RemoteProtocolError:
+    reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    reason = "; ".join(str(item[-1]) for item in reasons) or "the connection ended"
+    return RemoteProtocolError(f"TLS: {what}: {reason}", detail="tls", reason=reason)

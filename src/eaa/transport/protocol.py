@@ -1,0 +1,344 @@
+"""The attested channel as an asyncio protocol: what streams and the HTTP server stand on.
+
+Only bytes, timers and threads' results are moved here; :class:`eaa.transport.channel.Channel` decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar, cast
+
+from eaa.errors import AttesterError, EAAError, RemoteProtocolError
+from eaa.tls.gate_events import (
+    Answered,
+    Appraise,
+    Collect,
+    CollectAnswer,
+    Data,
+    Ended,
+    Event,
+    Opened,
+    Renewed,
+)
+from eaa.tls.peer import PeerIdentity, Role
+from eaa.transport.channel import Channel
+from eaa.transport.endpoint import Endpoint
+from eaa.transport.failures import as_eaa_error, log_failure, log_opened
+
+__all__ = ["HIGH_WATER_BYTES", "ChannelProtocol", "HalfOpen"]
+
+#: Ciphertext that waits for a slow peer before the application has to.
+HIGH_WATER_BYTES = 1024 * 1024
+_MAX_BEFORE_BYTES = 64 * 1024
+
+T = TypeVar("T")
+
+
+class HalfOpen:
+    """How many connections of one server may be on their way to being open."""
+
+    def __init__(self, bound: int) -> None:
+        self._free = bound
+
+    def enter(self) -> bool:
+        self._free -= 1
+        if self._free < 0:
+            self._free += 1
+            return False
+        return True
+
+    def leave(self) -> None:
+        self._free += 1
+
+
+class ChannelProtocol(asyncio.Protocol):
+    """One connection. Subclasses say what to do with an open channel.
+
+    Args:
+        endpoint: of the configuration.
+        role: which end.
+        half_open: the server's bound; ``None`` for a client.
+    """
+
+    def __init__(self, endpoint: Endpoint, role: Role, half_open: HalfOpen | None = None) -> None:
+        self._endpoint, self._role = endpoint, role
+        self._config = endpoint.config
+        self._half_open = half_open
+        self._waits = False  # whether this connection counts as half-open
+        self._channel: Channel | None = None
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._deadline: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answer: asyncio.Future[Answered] | None = None
+        self._before = bytearray()  # what came before there was something to answer with
+        self._over = False
+
+    # For subclasses.
+
+    def on_open(self) -> None:
+        """Both ends are satisfied; bytes may be sent from now on."""
+
+    def on_data(self, data: bytes) -> None:
+        """Application bytes of the peer."""
+
+    def on_end(self) -> None:
+        """The peer has sent its last byte."""
+
+    def on_lost(self, error: EAAError | None) -> None:
+        """The connection is gone; ``error`` unless both ends closed it in good order. Called once."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether application bytes may flow."""
+        return self._channel is not None and self._channel.open and not self._over
+
+    @property
+    def peer(self) -> PeerIdentity:
+        """Who is at the other end, as proven last."""
+        return self._require_channel().peer
+
+    def send(self, data: bytes) -> None:
+        """Application bytes to the peer.
+
+        Raises:
+            LocalProtocolError: the channel is not open.
+        """
+        self._require_channel().send(data)
+        self._flush()
+
+    def finish(self) -> None:
+        """No more is sent; the peer's bytes may still come."""
+        self._require_channel().finish()
+        self._flush()
+
+    def close(self) -> None:
+        """Close in good order. What was sent before still goes out."""
+        if not self._over:
+            if self._channel is not None:
+                self._guarded(self._channel.close)
+            self._end(None)
+
+    def abort(self, error: EAAError) -> None:
+        """Close because of ``error``; the peer learns its code."""
+        if not self._over:
+            if self._channel is not None:
+                self._channel.fail(error)
+                self._flush()
+            if self._role is Role.SERVER:
+                log_failure(error, self._role, self._peer_address())
+            self._end(error)
+
+    def cut(self) -> None:
+        """Drop the connection with all that waits to be sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def challenge(self, nonce: bytes) -> Answered:
+        """The peer's evidence of its key for ``nonce``; raises if it does not come within the deadline."""
+        self._require_channel().challenge(nonce)
+        self._answer = self._loop.create_future()
+        self._flush()
+        try:
+            async with asyncio.timeout(self._config.handshake_seconds):
+                return await self._answer
+        except TimeoutError:
+            error = RemoteProtocolError("a challenge was not answered in time", detail="deadline")
+            self.abort(error)
+            raise error from None
+        finally:
+            self._answer = None
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not by isinstance: the transports of uvloop only look like asyncio's.
+        self._transport = transport = cast("asyncio.Transport", transport)
+        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        if self._half_open is not None and not self._half_open.enter():
+            self.abort(RemoteProtocolError("too many connections are half-open", detail="half_open"))
+            return
+        self._waits = self._half_open is not None
+        self._start_deadline()
+        self._run(self._begin)
+
+    def data_received(self, data: bytes) -> None:
+        if self._channel is not None:
+            self._channel.feed(data)
+            self._pump()
+        elif not self._over:
+            # uvloop cannot pause reading from the start.
+            self._before += data
+            if len(self._before) > _MAX_BEFORE_BYTES:
+                self.abort(RemoteProtocolError("more than a ClientHello came", detail="early_data"))
+
+    def eof_received(self) -> bool:
+        if self._channel is not None and not self._over:
+            self._guarded(self._channel.end_of_network)
+        # Half of the connection may be of use only if the peer said so inside TLS.
+        return not self._over
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._over:
+            error = as_eaa_error(exc) if exc else None
+            if error is None:
+                self.eof_received()
+            if not self._over:
+                self._end(error)
+
+    def pause_writing(self) -> None:
+        """The peer is slow: subclasses hold back."""
+
+    def resume_writing(self) -> None:
+        """The peer has caught up."""
+
+    # Work.
+
+    async def _begin(self) -> None:
+        credentials = await _shared(self._endpoint.credentials(self._role))
+        self._channel = Channel(self._role, self._config, credentials)
+        self._channel.start()
+        self._flush()
+        self._channel.feed(bytes(self._before))
+        self._before.clear()
+
+    def _pump(self) -> None:
+        channel = self._require_channel()
+        try:
+            while not self._over and (event := channel.next_event()) is not None:
+                self._dispatch(event)
+        except Exception as error:
+            self.abort(as_eaa_error(error))
+            return
+        if channel.renewing and self._deadline is None:
+            self._start_deadline()
+        self._flush()
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case Data(data):
+                self.on_data(data)
+            case Collect(report_data):
+                self._run(self._provide, report_data)
+            case CollectAnswer(report_data):
+                self._run(self._provide_answer, report_data)
+            case Appraise():
+                self._run(self._appraise, event)
+            case Opened() | Renewed():
+                self._settled(event)
+            case Answered():
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(event)
+            case Ended():
+                self.on_end()
+
+    def _settled(self, event: Opened | Renewed) -> None:
+        self._stop_deadline()
+        if self._config.reattest_seconds is not None:
+            self._cancel(self._renewal)
+            self._renewal = self._loop.call_later(self._config.reattest_seconds, self._renew)
+        if isinstance(event, Opened):
+            self._leave()
+            log_opened(self.peer, self._config.warnings(self._role))
+            self.on_open()
+
+    async def _provide(self, report_data: bytes) -> None:
+        attached = await _shared(self._endpoint.collect(report_data))
+        self._require_channel().provide(attached)
+
+    async def _provide_answer(self, report_data: bytes) -> None:
+        attached = await _shared(self._endpoint.collect(report_data))
+        self._require_channel().answer(attached)
+
+    async def _appraise(self, event: Appraise) -> None:
+        verdict = await _shared(self._endpoint.appraise(event.evidence, event.report_data))
+        self._require_channel().accepted(verdict)
+
+    def _run(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        task = self._loop.create_task(self._worked(work, *arguments))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _worked(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        try:
+            await work(*arguments)
+        except Exception as error:
+            self.abort(as_eaa_error(error))
+        else:
+            if self._channel is not None and not self._over:
+                self._pump()
+
+    # Ends.
+
+    def _renew(self) -> None:
+        self._renewal = None
+        if self._channel is not None and self._channel.open and not self._over:
+            self._guarded(self._channel.renew)
+            self._pump()
+
+    def _start_deadline(self) -> None:
+        self._deadline = self._loop.call_later(self._config.handshake_seconds, self._late)
+
+    def _stop_deadline(self) -> None:
+        self._cancel(self._deadline)
+        self._deadline = None
+
+    def _late(self) -> None:
+        seconds = self._config.handshake_seconds
+        if self._tasks:
+            self.abort(AttesterError(f"evidence took longer than {seconds:g} s here", detail="deadline"))
+        else:
+            self.abort(RemoteProtocolError(f"the peer took longer than {seconds:g} s", detail="deadline"))
+
+    def _guarded(self, step: Any) -> None:
+        try:
+            step()
+        except EAAError as error:
+            self.abort(error)
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._channel is not None and self._transport is not None:
+            out = self._channel.take()
+            if out and not self._transport.is_closing():
+                self._transport.write(out)
+
+    def _end(self, error: EAAError | None) -> None:
+        self._over = True
+        self._leave()
+        self._stop_deadline()
+        self._cancel(self._renewal)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error or RemoteProtocolError("the channel closed", detail="closed"))
+        for task in self._tasks:
+            task.cancel()
+        if self._transport is not None:
+            self._transport.close()
+        self.on_lost(error)
+
+    def _leave(self) -> None:
+        if self._waits and self._half_open is not None:
+            self._waits = False
+            self._half_open.leave()
+
+    def _peer_address(self) -> object:
+        return self._transport.get_extra_info("peername") if self._transport is not None else None
+
+    def _require_channel(self) -> Channel:
+        if self._channel is None:
+            raise RemoteProtocolError("the connection ended before the handshake", detail="truncated")
+        return self._channel
+
+    @staticmethod
+    def _cancel(timer: asyncio.TimerHandle | None) -> None:
+        if timer is not None:
+            timer.cancel()
+
+
+async def _shared(future: Future[T]) -> T:
+    """The result of work in a thread that others may wait for too."""
+    return await asyncio.shield(asyncio.wrap_future(future))

@@ -1,0 +1,187 @@
+"""Bounds on time, memory and work, and what is said about failures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+
+import pytest
+
+from eaa.appraisal.policy import Policy
+from eaa.errors import AppraisalDenied, AttesterError, RemoteProtocolError
+from eaa.tls.frames import FrameType
+from eaa.tls.peer import AttachedEvidence, Profile
+from eaa.transport.blocking import AttestedSocket, connect
+from eaa.transport.streams import AttestedStream, open_attested_connection
+from tests.fakes.channel import FakeAttester, FakeVerifier, both_ends, client_config, server_config
+from tests.fakes.loopback import Loopback, run
+from tests.fakes.raw_peer import connect_raw, own_certificate, raw_server
+
+
+class SlowAttester(FakeAttester):
+    """Takes its time; ``most`` is how many collections there were at once."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds, self.now, self.most = seconds, 0, 0
+        self._lock = threading.Lock()
+
+    def collect(self, report_data: bytes) -> AttachedEvidence:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(self.seconds)
+        with self._lock:
+            self.now -= 1
+        return super().collect(report_data)
+
+
+def test_a_peer_that_stops_in_the_gate_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    with Loopback(server_config(handshake_seconds=0.3)) as server, connect_raw(server.address) as peer:
+        peer.handshake().say_hello(demands=True, provides=False)
+        began = time.monotonic()
+        assert peer.refusal() == "remote_protocol.deadline"
+        assert time.monotonic() - began < 5
+        assert not server.streams
+
+
+def test_a_peer_that_stops_in_the_handshake_is_given_up() -> None:
+    with Loopback(server_config(handshake_seconds=0.3)) as server, connect_raw(server.address) as peer:
+        assert peer.sock.recv(1) == b""
+
+
+def test_a_server_that_stops_in_the_gate_is_given_up() -> None:
+    with raw_server(lambda peer: peer.read() + peer.read(), **own_certificate()) as address:
+        with pytest.raises(RemoteProtocolError) as caught:
+            connect(address, client_config(handshake_seconds=0.3))
+        assert caught.value.code == "remote_protocol.deadline"
+
+
+def test_an_attester_that_takes_too_long_is_named_as_such() -> None:
+    attester = SlowAttester(1.0)
+    with Loopback(server_config(attester=attester, handshake_seconds=0.3)) as server:
+        with pytest.raises(RemoteProtocolError) as caught:
+            connect(server.address, client_config())
+        assert caught.value.fields["peer_code"] == "attester.deadline"
+
+
+def test_half_open_connections_are_bounded() -> None:
+    with Loopback(server_config(max_half_open=1)) as server:
+        with connect_raw(server.address) as first:
+            first.handshake()
+            with connect_raw(server.address) as second, pytest.raises((RemoteProtocolError, OSError)):
+                second.handshake()
+        # One that is open counts no more, nor one that is gone.
+        for _ in range(3):
+            _connect_when_free(server.address)
+
+
+def _connect_when_free(address: str) -> None:
+    for attempt in range(100):
+        try:
+            connect(address, client_config()).close()
+        except (RemoteProtocolError, OSError):
+            if attempt == 99:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def test_collections_are_bounded() -> None:
+    attester = SlowAttester(0.05)
+
+    async def connect_all() -> None:
+        config = client_config()
+        streams = await asyncio.gather(*(open_attested_connection(server.address, config) for _ in range(8)))
+        for stream in streams:
+            stream.close()
+
+    with Loopback(server_config(attester=attester, max_concurrent_collections=2)) as server:
+        run(connect_all())
+    assert attester.most == 2
+
+
+def pour(channel: AttestedSocket) -> None:
+    """Send without end."""
+    for _ in range(200):
+        channel.send(b"x" * 65536)
+        time.sleep(0.005)
+
+
+def test_early_data_under_ratls_cert_is_kept_back_and_bounded() -> None:
+    class SlowVerifier(FakeVerifier):
+        def verify(self, *args: object, **options: object) -> None:  # type: ignore[override]
+            waiting.wait(10)
+            raise AttesterError("the test is over")
+
+    waiting = threading.Event()
+    config = both_ends(Profile.RATLS_CERT, verifier=SlowVerifier())
+    with Loopback(config) as server, connect(server.address, both_ends(Profile.RATLS_CERT)) as channel:
+        with pytest.raises((RemoteProtocolError, OSError)):
+            pour(channel)
+        waiting.set()
+        assert not server.received
+
+
+def test_a_failure_is_logged_once_and_the_peer_learns_the_code_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(FakeAttester):
+        def collect(self, report_data: bytes) -> AttachedEvidence:
+            raise AttesterError("/dev/sgx is on fire", detail="device") from OSError("smoke")
+
+    with (
+        caplog.at_level(logging.WARNING, "eaa.transport"),
+        Loopback(server_config(attester=Broken())) as server,
+        connect_raw(server.address) as peer,
+    ):
+        peer.handshake().say_hello(demands=True, provides=False)
+        assert peer.expect(FrameType.ACCEPT) == b""
+        assert peer.refusal() == "attester.device"
+    assert [record.getMessage() for record in caplog.records if "fire" in record.getMessage()] == [
+        f"attested channel, server of {caplog.records[0].args[1]}: "  # type: ignore[index]
+        "attester.device: /dev/sgx is on fire (OSError: smoke)"
+    ]
+
+
+def test_a_denied_peer_learns_the_rule() -> None:
+    policy = Policy(min_evaluation_data_number=2**31)
+    with Loopback(server_config()) as server:
+        with pytest.raises(AppraisalDenied):
+            connect(server.address, client_config(verifier=FakeVerifier(policy=policy)))
+        assert not server.streams
+
+
+def test_a_foreign_vendor_is_refused() -> None:
+    with Loopback(server_config(attester=FakeAttester("another vendor"))) as server:
+        with pytest.raises(Exception) as caught:
+            connect(server.address, client_config())
+        assert caught.value.code == "chain.untrusted_root"  # type: ignore[attr-defined]
+
+
+def test_a_slow_reader_holds_the_writer_back() -> None:
+    written = 0
+
+    async def pour(stream: AttestedStream) -> None:
+        nonlocal written
+        for _ in range(1000):
+            stream.write(b"x" * 65536)
+            written += 65536
+            await stream.drain()
+
+    async def sip() -> None:
+        stream = await open_attested_connection(server.address, client_config())
+        await asyncio.sleep(0.5)
+        held_at = written
+        assert held_at < 32 * 1024 * 1024  # kernel buffers and ours
+        total = 0
+        while data := await stream.read(1024 * 1024):
+            total += len(data)
+        assert total == 1000 * 65536
+        stream.close()
+
+    with Loopback(server_config(), pour) as server:
+        run(sip())
