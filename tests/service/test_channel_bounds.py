@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 import time
 
 import pytest
 
 from eaa.appraisal.policy import Policy
-from eaa.errors import AppraisalDenied, AttesterError, RemoteProtocolError
+from eaa.errors import AppraisalDenied, AttesterError, EAAError, RemoteProtocolError
 from eaa.tls.frames import FrameType
 from eaa.tls.peer import AttachedEvidence, Profile
 from eaa.transport.blocking import AttestedSocket, connect
@@ -185,3 +186,32 @@ def test_a_slow_reader_holds_the_writer_back() -> None:
 
     with Loopback(server_config(), pour) as server:
         run(sip())
+
+
+def test_a_connection_that_ends_before_there_is_anything_to_answer_with(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The first certificate is still being made when the peer leaves: no deadline is waited out."""
+    config = server_config(profile=Profile.RATLS_CERT, attester=SlowAttester(0.5), handshake_seconds=30)
+    with caplog.at_level(logging.WARNING, "eaa.transport"), Loopback(config) as server:
+        host, _, port = server.address.removeprefix("tcp://").rpartition(":")
+        with socket.create_connection((host, int(port))) as early:
+            early.shutdown(socket.SHUT_WR)
+            early.settimeout(5)
+            assert early.recv(1) == b""
+    assert "remote_protocol.truncated" in caplog.text
+
+
+def test_a_writer_that_never_reads_sees_the_end() -> None:
+    async def close_at_once(stream: AttestedStream) -> None:
+        stream.close()
+
+    async def write_for_ever(address: str) -> None:
+        stream = await open_attested_connection(address, client_config())
+        while True:
+            stream.write(bytes(1024))
+            await stream.drain()
+
+    with Loopback(server_config(), close_at_once) as server:
+        with pytest.raises((EAAError, ConnectionError)):
+            run(write_for_ever(server.address))

@@ -12,7 +12,7 @@ from eaa.tls.peer import Role
 from eaa.transport.config import ChannelConfig
 from eaa.transport.endpoint import Endpoint, endpoint_of
 from eaa.transport.protocol import HalfOpen
-from eaa.transport.streams import AttestedStream, _StreamProtocol
+from eaa.transport.streams import AttestedStream, StreamProtocol
 
 __all__ = ["AttestedListener", "Handler", "Observer"]
 
@@ -110,7 +110,7 @@ class AttestedListener:
             self._empty.set()
 
 
-class _Connection(_StreamProtocol):
+class _Connection(StreamProtocol):
     def __init__(
         self,
         listener: AttestedListener,

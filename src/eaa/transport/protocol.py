@@ -176,6 +176,8 @@ class ChannelProtocol(asyncio.Protocol):
                 self.abort(RemoteProtocolError("more than a ClientHello came", detail="early_data"))
 
     def eof_received(self) -> bool:
+        if self._channel is None and not self._over:
+            self.abort(RemoteProtocolError("the connection ended before the handshake", detail="truncated"))
         if self._channel is not None and not self._over:
             self._guarded(self._channel.end_of_network)
         # Half of the connection may be of use only if the peer said so inside TLS.

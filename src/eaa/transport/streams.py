@@ -74,6 +74,8 @@ class AttestedStream:
     async def drain(self) -> None:
         """Until no more than 1 MiB waits for the peer."""
         self._protocol.require_alive()
+        # An event that is set does not let the loop run: a writer that never reads would not see the end.
+        await asyncio.sleep(0)
         await self._protocol.writable.wait()
         self._protocol.require_alive()
 
@@ -280,7 +282,3 @@ class StreamProtocol(ChannelProtocol):
         finally:
             with contextlib.suppress(EAAError):
                 self.close()
-
-
-#: The name under which eaa.services.attested_listener imports it.
-_StreamProtocol = StreamProtocol

@@ -1,0 +1,272 @@
+"""A fault run: the workload killed again and again under load, among peers that do all they should not.
+
+EAA_FAULT_RESTARTS=50 makes the full run of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from eaa.errors import EAAError
+from eaa.services import inclavared_metrics as names
+from eaa.services.inclavared import Configs, Inclavared
+from eaa.transport.config import ChannelConfig
+from eaa.transport.streams import open_attested_connection
+from tests.service.fault_peers import PEERS, Case, exchange_all
+from tests.service.services import NONCE, Vendor, inclavared, request, until
+
+RESTARTS = int(os.environ.get("EAA_FAULT_RESTARTS", "10"))
+SECONDS = 40 + 4 * RESTARTS
+CLIENTS = 3
+#: Of a client that fails, before it tries again.
+PAUSE_SECONDS = 0.05
+#: Served after a restart before the next one.
+SERVED = 3
+MORE_DESCRIPTORS, MORE_MEMORY_KIB = 4, 32 * 1024
+SECRET = b"only for who is attested "
+SOURCES = Path(__file__).parents[2] / "src"
+LOGGED = re.compile(
+    r"attested channel, server of \('127\.0\.0\.1', (\d+)\): ([a-z_]+\.[a-z0-9_.]+): (.+)", re.S
+)
+
+
+@dataclass
+class Run:
+    """What goes on around one inclavared at ``where``, and what was seen."""
+
+    service: Inclavared
+    where: str
+    config: ChannelConfig
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    served: int = 0
+    failed: list[str] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+
+    async def load(self) -> None:
+        """One exchange after the other, each complete or failed."""
+        while not self.done.is_set():
+            data = SECRET + random.randbytes(random.randrange(1, 300_000))
+            try:
+                stream = await open_attested_connection(self.where, self.config)
+                assert await exchange_all(stream, data) == data
+            except EAAError as error:
+                self.failed.append(error.fields.get("peer_code") or error.code)
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                self.served += 1
+
+    async def misbehave(self) -> None:
+        """Each of the peers, over and over, and each at least once."""
+        waiting = list(PEERS)
+        while waiting or not self.done.is_set():
+            peer = waiting.pop() if waiting else random.choice(PEERS)
+            try:
+                self.cases.append(await peer(self.where, self.config))
+            except EAAError as error:  # those that are attested meet a bound or a restart, too
+                self.failed.append(error.fields.get("peer_code") or error.code)
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Vendor:
+    return Vendor(tmp_path / "vendor")
+
+
+def test_fault_run(vendor: Vendor, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "eaa")
+    run = asyncio.run(asyncio.wait_for(_scenario(vendor, tmp_path), SECONDS))
+    gc.collect()  # a task whose failure nobody saw says so now
+    assert run.served >= RESTARTS * SERVED
+    assert {case.what for case in run.cases} >= {"half-open", "garbage", "mid-gate", "no gate", "slow reader"}
+    assert [case for case in run.cases if case.got] == []
+    _require_logged_once(run, caplog.records)
+    assert [item.getMessage() for item in caplog.records if item.name == "asyncio" or item.exc_info] == []
+
+
+def _require_logged_once(run: Run, records: list[logging.LogRecord]) -> None:
+    lines = [found for item in records if (found := LOGGED.fullmatch(item.getMessage()))]
+    by_port = Counter(int(line[1]) for line in lines)
+    wrong = [
+        (case, by_port[case.port]) for case in run.cases if by_port[case.port] != (0 if case.lucky else 1)
+    ]
+    assert wrong == []
+    codes = {int(line[1]): line[2] for line in lines}
+    assert [
+        (case, codes[case.port])
+        for case in run.cases
+        if not case.lucky and not codes[case.port].startswith(tuple(case.codes))
+    ] == []
+    ports = {case.port for case in run.cases}
+    others = Counter(line[2] for line in lines if int(line[1]) not in ports)
+    # A peer that still sends may be reset before it reads why.
+    told = Counter(code for code in run.failed if code not in ("remote_protocol.truncated",))
+    assert (others.total(), told - others) == (len(run.failed), Counter())
+
+
+async def _scenario(vendor: Vendor, folder: Path) -> Run:
+    port = _port()
+    configs = Configs(vendor.config(mutual=True), vendor.config(mutual=True))
+    async with inclavared(f"tcp://127.0.0.1:{port}", vendor, configs) as (service, where):
+        run = Run(service, where, vendor.config(mutual=True))
+        with _Workload(port, vendor.folder, "--mutual") as workload:
+            await _require_serves(run)
+            descriptors, memory = await _at_rest(service), 0
+            tasks = [asyncio.create_task(run.load()) for _ in range(CLIENTS)]
+            tasks += [asyncio.create_task(run.misbehave()) for _ in range(CLIENTS)]
+            for n in range(RESTARTS):
+                await _served_again(run)
+                workload.kill()
+                await _in_its_place(run, n, port, folder)
+                workload.start()
+                if n == RESTARTS // 3:
+                    memory = _resident_kib()
+            await _served_again(run)
+            run.done.set()
+            await asyncio.gather(*tasks)
+            await _require_serves(run)
+            await until(lambda: _descriptors() <= descriptors + MORE_DESCRIPTORS)
+            assert await _at_rest(service) <= descriptors + MORE_DESCRIPTORS
+            assert _resident_kib() - memory < MORE_MEMORY_KIB
+    return run
+
+
+async def _served_again(run: Run) -> None:
+    enough = run.served + SERVED
+    await until(lambda: run.served >= enough, 20)
+
+
+async def _require_serves(run: Run) -> None:
+    async with asyncio.timeout(20):
+        while not run.served:
+            try:
+                await _exchange_once(run)
+            except EAAError:
+                await asyncio.sleep(PAUSE_SECONDS)
+        await _exchange_once(run)
+    asked = {"type": "GETENCLAVEINFO", "nonce": NONCE.hex()}
+    assert (await request(run.where, run.config, asked))["msgtype"] == "ENCLAVEINFO"
+
+
+async def _exchange_once(run: Run) -> None:
+    try:
+        stream = await open_attested_connection(run.where, run.config)
+        assert await exchange_all(stream, SECRET) == SECRET
+    except EAAError as error:
+        run.failed.append(error.fields.get("peer_code") or error.code)
+        raise
+    run.served += 1
+
+
+async def _in_its_place(run: Run, n: int, port: int, folder: Path) -> None:
+    """What listens where the workload was: nobody, one without TLS, or one that another vendor vouches for."""
+    if n % 3 == 1:
+        received = await _listen_in_clear(port)
+        assert received, "inclavared connected to it"
+        assert SECRET not in received
+    if n % 3 == 2:
+        # It demands nothing, so that nothing but inclavared's own verdict is in the way.
+        with _Workload(port, folder / "stranger") as stranger:
+            refused = _refusals(run)
+            await until(lambda: _refusals(run) > refused, 10)
+        assert "connection open" not in stranger.said()
+        assert "listening on" in stranger.said()
+
+
+def _refusals(run: Run) -> float:
+    """Attempts at a workload that failed for another reason than that it is not there."""
+    return sum(
+        value
+        for key, value in run.service.metrics.values.items()
+        if key[0] == names.UPSTREAM_FAILURES and "unreachable" not in str(key)
+    )
+
+
+async def _listen_in_clear(port: int) -> bytes:
+    received, came = bytearray(), asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.extend(await reader.read(10_000))
+        came.set()
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", port):
+        await asyncio.wait_for(came.wait(), 10)
+        await asyncio.sleep(0.2)
+    return bytes(received)
+
+
+class _Workload:
+    """``enclave-tls-server`` in a process of its own, which can be killed and started again."""
+
+    def __init__(self, port: int, vendor: Path, *options: str) -> None:
+        self._command = [
+            sys.executable, "-m", "eaa.cli.enclave_tls_server", "--ip", "127.0.0.1", "--port", str(port),
+            "--attester", "simulated", "--verifier", "simulated", "--simulated-dir", str(vendor), *options,
+        ]  # fmt: skip
+        self._log = vendor.with_suffix(".log")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env={**os.environ, "PYTHONPATH": str(SOURCES)}, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def said(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def __enter__(self) -> _Workload:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def _port() -> int:
+    """One that the kernel gives to nobody: else a client that finds nobody there may meet itself."""
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(low - 10_000, low)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+async def _at_rest(service: Inclavared) -> int:
+    """How many descriptors there are with no connection but the kept one."""
+    await until(lambda: service.not_ready == "" and service.metrics.get(names.OPEN_CONNECTIONS) == 0, 20)
+    gc.collect()
+    return _descriptors()
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def _resident_kib() -> int:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
