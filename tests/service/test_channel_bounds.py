@@ -212,6 +212,5 @@ def test_a_writer_that_never_reads_sees_the_end() -> None:
             stream.write(bytes(1024))
             await stream.drain()
 
-    with Loopback(server_config(), close_at_once) as server:
-        with pytest.raises((EAAError, ConnectionError)):
-            run(write_for_ever(server.address))
+    with Loopback(server_config(), close_at_once) as server, pytest.raises((EAAError, ConnectionError)):
+        run(write_for_ever(server.address))
