@@ -92,7 +92,9 @@ async def _serve(folder: Path, kinds: list[str]) -> None:
     servers, addresses = [], {}
     for kind in kinds:
         if kind == PLAIN:
-            server, addresses[kind] = await start_plain(_answer, PlainIdentity.at(folder).context(Role.SERVER))
+            server, addresses[kind] = await start_plain(
+                _answer, PlainIdentity.at(folder).context(Role.SERVER)
+            )
             servers.append(server)
         else:
             attested = await start_attested_server(_answer, "tcp://127.0.0.1:0", _config(folder, kind))

@@ -69,13 +69,15 @@ def _beside(times: tuple[Times, Times], size: int) -> Iterator[Row]:
 
 
 def _two_cores(times: tuple[Times, Times]) -> Iterator[Row]:
-    """What two cores forward, by CPU time: the ends need these cores too, so that throughput would not show it."""
+    """What two cores forward, by CPU time: the ends need these cores too, so throughput would not show it."""
     cpu, wall = times
     one, two = _WORKERS.values()
     subject = f"inclavared, {_MANY} connections"
     for name in (one, two):
         yield Row("forwarding", subject, f"{name}: CPU time", cpu.median(name), "s/GB")
-        yield Row("forwarding", subject, f"{name}: throughput, ends included", 1000 / wall.median(name), "MB/s")
+        yield Row(
+            "forwarding", subject, f"{name}: throughput, ends included", 1000 / wall.median(name), "MB/s"
+        )
     ratio = 2 * cpu.ratio(one, two)
     what = "two cores / one, by CPU time"
     yield Row("forwarding", subject, what, ratio, "×", f"≥ {TWO_CORES}", ratio >= TWO_CORES)

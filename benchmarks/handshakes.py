@@ -48,10 +48,14 @@ def _rows(wall: Times, cpu: Times) -> Iterator[Row]:
         yield Row("handshakes", subject, f"{kind}: the server's CPU time each", cpu.median(kind), "µs")
     for kind in (EXPORTER, RATLS):
         yield Row("handshakes", subject, f"{kind}: handshakes / plain's", wall.ratio(PLAIN, kind), "×")
-        yield Row("handshakes", subject, f"{kind}: the server's CPU time / plain's", cpu.ratio(kind, PLAIN), "×")
+        yield Row(
+            "handshakes", subject, f"{kind}: the server's CPU time / plain's", cpu.ratio(kind, PLAIN), "×"
+        )
 
 
-def _measure(runner: asyncio.Runner, server: Process, work: Coroutine[None, None, None]) -> tuple[float, float]:
+def _measure(
+    runner: asyncio.Runner, server: Process, work: Coroutine[None, None, None]
+) -> tuple[float, float]:
     """Seconds that ``work`` took, and CPU seconds of ``server`` meanwhile."""
     start, before = perf_counter(), server.cpu_seconds()
     runner.run(work)

@@ -50,8 +50,7 @@ async def _grow(clients: Clients, kind: str, address: str, server: Process, coun
     before = server.resident_kib()
 
     async def some() -> None:
-        for _ in range(count // _AT_A_TIME):
-            streams.append(await clients.open(kind, address))
+        streams.extend([await clients.open(kind, address) for _ in range(count // _AT_A_TIME)])
 
     await asyncio.gather(*(some() for _ in range(_AT_A_TIME)))
     await asyncio.sleep(_SETTLE_SECONDS)

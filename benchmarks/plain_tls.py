@@ -44,7 +44,7 @@ class PlainIdentity:
 
     @classmethod
     def at(cls, folder: Path) -> PlainIdentity:
-        """The one in ``folder``, made if there is none: all plain ends have the same, and believe it alone."""
+        """The one in ``folder``, made if there is none: all plain ends have the same one."""
         if not (folder / KEY).exists():
             _make(folder)
         key = load_pem_private_key((folder / KEY).read_bytes(), None)

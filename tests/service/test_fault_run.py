@@ -36,6 +36,7 @@ PAUSE_SECONDS = 0.05
 #: Served after a restart before the next one.
 SERVED = 3
 MORE_DESCRIPTORS, MORE_MEMORY_KIB = 4, 32 * 1024
+RANDOM = random.Random(os.getpid())  # noqa: S311
 SECRET = b"only for who is attested "
 SOURCES = Path(__file__).parents[2] / "src"
 LOGGED = re.compile(
@@ -58,7 +59,7 @@ class Run:
     async def load(self) -> None:
         """One exchange after the other, each complete or failed."""
         while not self.done.is_set():
-            data = SECRET + random.randbytes(random.randrange(1, 300_000))
+            data = SECRET + RANDOM.randbytes(RANDOM.randrange(1, 300_000))
             try:
                 stream = await open_attested_connection(self.where, self.config)
                 assert await exchange_all(stream, data) == data
@@ -72,7 +73,7 @@ class Run:
         """Each of the peers, over and over, and each at least once."""
         waiting = list(PEERS)
         while waiting or not self.done.is_set():
-            peer = waiting.pop() if waiting else random.choice(PEERS)
+            peer = waiting.pop() if waiting else RANDOM.choice(PEERS)
             try:
                 self.cases.append(await peer(self.where, self.config))
             except EAAError as error:  # those that are attested meet a bound or a restart, too
@@ -123,18 +124,19 @@ async def _scenario(vendor: Vendor, folder: Path) -> Run:
         with _Workload(port, vendor.folder, "--mutual") as workload:
             await _require_serves(run)
             descriptors, memory = await _at_rest(service), 0
-            tasks = [asyncio.create_task(run.load()) for _ in range(CLIENTS)]
-            tasks += [asyncio.create_task(run.misbehave()) for _ in range(CLIENTS)]
-            for n in range(RESTARTS):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(CLIENTS):
+                    group.create_task(run.load())
+                    group.create_task(run.misbehave())
+                for n in range(RESTARTS):
+                    await _served_again(run)
+                    workload.kill()
+                    await _in_its_place(run, n, port, folder)
+                    workload.start()
+                    if n == RESTARTS // 3:
+                        memory = _resident_kib()
                 await _served_again(run)
-                workload.kill()
-                await _in_its_place(run, n, port, folder)
-                workload.start()
-                if n == RESTARTS // 3:
-                    memory = _resident_kib()
-            await _served_again(run)
-            run.done.set()
-            await asyncio.gather(*tasks)
+                run.done.set()
             await _require_serves(run)
             await until(lambda: _descriptors() <= descriptors + MORE_DESCRIPTORS)
             assert await _at_rest(service) <= descriptors + MORE_DESCRIPTORS
@@ -170,7 +172,7 @@ async def _exchange_once(run: Run) -> None:
 
 
 async def _in_its_place(run: Run, n: int, port: int, folder: Path) -> None:
-    """What listens where the workload was: nobody, one without TLS, or one that another vendor vouches for."""
+    """What listens where the workload was: nobody, one without TLS, or one of another vendor."""
     if n % 3 == 1:
         received = await _listen_in_clear(port)
         assert received, "inclavared connected to it"
@@ -245,7 +247,7 @@ def _port() -> int:
     """One that the kernel gives to nobody: else a client that finds nobody there may meet itself."""
     low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
-        port = random.randrange(low - 10_000, low)
+        port = RANDOM.randrange(low - 10_000, low)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
