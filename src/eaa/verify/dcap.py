@@ -19,7 +19,7 @@
     converged from platform, module and quoting enclave.
 13. Report data and configuration are the expected ones, over all bytes.
 
-1–4 are remembered by the digest of the collateral and the anchors, 5–8 by the bytes of the
+1–4 are remembered by the digest of the collateral and the anchors, 5–8 by the exact bytes of the
 certification on top of that; 4 and 9–13 are done at each call. At most nine signatures are checked
 for a quote of which nothing is known, three for a new platform under known collateral, one for a
 known platform.
@@ -38,13 +38,15 @@ from eaa.verify import schemes
 from eaa.verify.collateral import verify_collateral
 from eaa.verify.memo import BoundedMemo
 from eaa.verify.platform import verify_platform
-from eaa.verify.primitives import digest, equal, verify_p256_raw
+from eaa.verify.primitives import equal, verify_p256_raw
 from eaa.verify.result import Binding, VerifiedEvidence
 from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import TcbEvaluation
 
 __all__ = ["Memo", "verify_quote"]
 
+#: A PCK chain with its QE report has 4 KiB; what is larger is verified anew each time.
+_MAX_REMEMBERED_BYTES = 16 * 1024
 #: A verifier's memo: collateral by digest and anchors.
 Memo = BoundedMemo[VerifiedCollateral]
 
@@ -140,11 +142,12 @@ def _platform(
     anchors: tuple[Certificate, ...],
     qe_id: str,
 ) -> VerifiedPlatform:
-    key = (quote.signed[:2], qe_id, digest(quote.attestation_key + quote.certification))
+    key = (quote.signed[:2], qe_id, quote.attestation_key)
     known = verified.platforms.get(key)
-    if known is None:
+    if known is None or known.certification != quote.certification:
         known = verify_platform(quote, collateral, verified, anchors, qe_id)
-        verified.platforms.put(key, known)
+        if len(quote.certification) <= _MAX_REMEMBERED_BYTES:
+            verified.platforms.put(key, known)
     return known
 
 

@@ -1,6 +1,6 @@
 """What has been verified already, remembered by the exact bytes that it vouches for.
 
-A memo maps a digest of bytes (and of all that the verdict on them rests on) to the value that
+A memo maps bytes, or a digest of them and of all that the verdict on them rests on, to the value that
 verification constructed. Only success is stored, after the last check. Validity windows are part of
 the value and are asked again at each use. The oldest entry goes when the bound is reached; reads
 take no lock.

@@ -79,6 +79,7 @@ def verify_platform(
     pck = parse_pck_extension(leaf)
     _require_same_platform(pck, verified)
     return VerifiedPlatform(
+        certification=quote.certification,
         attestation_key=_attestation_key(quote),
         pck=pck,
         qe_report=certification.report,

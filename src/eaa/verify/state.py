@@ -42,8 +42,12 @@ class VerifiedPckCa:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifiedPlatform:
-    """An attestation key that a genuine, unrevoked platform's quoting enclave holds."""
+    """An attestation key that a genuine, unrevoked platform's quoting enclave holds.
 
+    ``certification`` are the bytes that showed it, with which a later quote's are compared.
+    """
+
+    certification: bytes
     attestation_key: P256Key
     pck: PckExtension
     qe_report: EnclaveReport

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from eaa.errors import EndorsementNotFound, UsageError, ValidityPeriodError
+from eaa.verify.dcap import Memo
 from eaa.verify.memo import BoundedMemo
 from eaa.verify.windows import Window, Windows
 from tests.fakes.vendor import KINDS, Kind, evidence_of, make_attester, shared_evidence, verify
@@ -65,3 +66,15 @@ def test_a_document_without_its_issuer_chain(part: str) -> None:
     with pytest.raises(EndorsementNotFound) as caught:
         verify(replace(evidence, collateral=collateral))
     assert caught.value.code == "endorsement_not_found.issuer_chain"
+
+
+@pytest.mark.parametrize(("size", "remembered"), [(32, 1), (20_000, 0)])
+def test_what_is_unusually_large_is_verified_anew(size: int, remembered: int) -> None:
+    attester = make_attester("tdx-v4")
+    attester.platform.td_qe.authentication_data = bytes(size)
+    evidence, memo = evidence_of(attester), Memo(1)
+    for _ in range(2):
+        verify(evidence, memo=memo)
+    (collateral,) = (memo.get(key) for key in tuple(memo._values))
+    assert collateral is not None
+    assert len(collateral.platforms) == remembered
