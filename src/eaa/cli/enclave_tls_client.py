@@ -10,7 +10,8 @@ import click
 from eaa import __version__
 from eaa.cli.channel_options import ChannelOptions, build_channel_config, channel_options
 from eaa.cli.console import EXIT_CODES, clean, debug_option, emit
-from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes, prepare_streams
+from eaa.cli.invocation import prepare_streams
+from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes
 from eaa.errors import RemoteProtocolError
 from eaa.tls.peer import PeerIdentity
 from eaa.transport.address import TcpAddress

@@ -12,8 +12,9 @@ import click
 from eaa import __version__
 from eaa.cli.channel_options import ChannelOptions, build_channel_config, channel_options
 from eaa.cli.console import EXIT_CODES, debug_option
+from eaa.cli.invocation import prepare_streams
 from eaa.cli.manifest_environment import environment_log_level, environment_notes
-from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes, prepare_streams, say
+from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes, say
 from eaa.services.listening import address_of, bind
 from eaa.services.running import run_until_stopped
 from eaa.services.workload import Workload

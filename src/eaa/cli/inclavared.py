@@ -13,7 +13,8 @@ from eaa import __version__
 from eaa.cli.channel_options import ChannelOptions, build_channel_config, channel_options
 from eaa.cli.console import EXIT_CODES, debug_option
 from eaa.cli.inclavared_run import Settings, ask_once, run_supervisor, run_worker
-from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes, prepare_streams
+from eaa.cli.invocation import prepare_streams
+from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes
 from eaa.errors import UsageError
 from eaa.services.inclavared import Configs
 from eaa.transport.address import TcpAddress, UnixAddress, parse_address

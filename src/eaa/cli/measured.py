@@ -10,7 +10,7 @@ from eaa.appraisal.alternatives import by_measurement, by_signer
 from eaa.appraisal.reference_values import Alternative
 from eaa.cli.evidence import recognise_evidence
 from eaa.cli.files import load_input
-from eaa.cli.rules import FAIL, PASS
+from eaa.cli.rules import FAIL, PASS, rule
 from eaa.errors import UnsupportedError, UsageError
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.enclave_image import is_sgxs, parse_sgxs, parse_skeleton
@@ -92,14 +92,14 @@ def from_sigstruct(name: str, enclave: str | None, ssa_frame_pages: int | None) 
             f"{name}: its SIGSTRUCTs are of different signers or versions", detail="sigstructs"
         )
     signed = tuple(dict.fromkeys(item.enclave_hash for item in found))
-    source, rules, notes = f"SIGSTRUCT {name}", [_signature_rule(found[0])], []
+    source, rules, notes = f"SIGSTRUCT {name}", [_signaturerule(found[0])], []
     if any(item.may_debug for item in found):
         notes.append("it may also be started for debugging: evidence then says so, and is refused by default")
     if enclave is None:
         notes.append("the pages were not measured: without --enclave, MRENCLAVE is what the SIGSTRUCT says")
         return Measured("sgx", signed, source, found[0], rules, notes)
     computed = _computed(enclave, ssa_frame_pages)
-    rules.append(_pages_rule(signed, computed))
+    rules.append(_pagesrule(signed, computed))
     matching = tuple(value for value in signed if value in computed.values())
     return Measured("sgx", matching or signed, f"{source}, pages of {enclave}", found[0], rules, notes)
 
@@ -135,35 +135,24 @@ def _computed(name: str, ssa_frame_pages: int | None) -> dict[int | None, bytes]
     return {pages: measure_enclave(parse_skeleton(data, pages)) for pages in sizes}
 
 
-def _signature_rule(sigstruct: Sigstruct) -> dict[str, Any]:
+def _signaturerule(sigstruct: Sigstruct) -> dict[str, Any]:
     message = "the signature of the SIGSTRUCT verifies, by the key inside it"
-    return _rule("sigstruct.signature", "mr_signer", None, sigstruct.mr_signer.hex(), PASS, message)
+    return rule("sigstruct.signature", "mr_signer", None, sigstruct.mr_signer.hex(), PASS, message)
 
 
-def _pages_rule(signed: Sequence[bytes], computed: dict[int | None, bytes]) -> dict[str, Any]:
+def _pagesrule(signed: Sequence[bytes], computed: dict[int | None, bytes]) -> dict[str, Any]:
     expected = _one([value.hex() for value in signed])
     for pages, value in computed.items():
         if value in signed:
             frame = f" with SSA frames of {pages * PAGE_BYTES} bytes" if pages else ""
             message = f"MRENCLAVE computed from the pages{frame} is the one in the SIGSTRUCT"
-            return _rule("sigstruct.enclave_hash", "mr_enclave", expected, value.hex(), PASS, message)
+            return rule("sigstruct.enclave_hash", "mr_enclave", expected, value.hex(), PASS, message)
     message = "MRENCLAVE computed from the pages is not the one in the SIGSTRUCT"
     if len(computed) > 1:
         message += f", whether an SSA frame has {', '.join(map(str, computed))} pages"
     came = _one([value.hex() for value in computed.values()])
-    return _rule("sigstruct.enclave_hash", "mr_enclave", expected, came, FAIL, message)
+    return rule("sigstruct.enclave_hash", "mr_enclave", expected, came, FAIL, message)
 
 
 def _one(values: list[str]) -> Any:
     return values[0] if len(values) == 1 else values
-
-
-def _rule(name: str, claim: str, expected: Any, came: Any, verdict: str, message: str) -> dict[str, Any]:
-    return {
-        "rule": name,
-        "claim": claim,
-        "expected": expected,
-        "came": came,
-        "verdict": verdict,
-        "message": message,
-    }

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from eaa.appraisal.policy import MAX_GRACE_DAYS, Policy
+from eaa.appraisal.policy import Policy
 from eaa.cli.channel_options import ChannelOptions, build_channel_config, channel_options
 from eaa.cli.console import EXIT_CODES, debug_option, emit, output_option
 from eaa.cli.nodes import ask_all, parse_nodes
+from eaa.cli.policy_options import policy_options
 from eaa.cli.reference_store import open_store, store_option
 from eaa.cli.remoteattestation_ask import Question, ask
 from eaa.cli.remoteattestation_report import References, conclude_all
@@ -39,18 +40,7 @@ _SAID_ANYWAY = ("no measurement is compared", "simulated: the only root")
 @click.option("--nodes", metavar="FILE", help="Addresses, one in a line; # begins a comment.")
 @click.option("--direct", is_flag=True, help="The peer of the channel is the workload: ask nobody further.")
 @channel_options(log_level="off")
-@click.option(
-    "--grace-days", type=click.IntRange(0, MAX_GRACE_DAYS), default=0, show_default=True, metavar="N",
-    help="Tolerate what is out of date for this many days after the TCB recovery that made it so.",
-)  # fmt: skip
-@click.option(
-    "--min-eval-number", type=click.IntRange(0, 0xFFFFFFFF), metavar="N",
-    help="Refuse endorsements with a TCB evaluation data number below this.",
-)  # fmt: skip
-@click.option(
-    "--refuse-advisory", multiple=True, metavar="ID",
-    help="Refuse a platform to which this advisory applies. Repeatable.",
-)  # fmt: skip
+@policy_options
 @store_option
 @click.option(
     "--record", is_flag=True,

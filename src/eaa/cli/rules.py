@@ -14,13 +14,13 @@ from eaa.evidence.tdx import TdReport
 from eaa.verify.primitives import equal
 from eaa.verify.result import Binding
 
-__all__ = ["appraisal_rules", "binding_rules", "event_log_rules"]
+__all__ = ["FAIL", "PASS", "appraisal_rules", "binding_rules", "event_log_rules", "rule"]
 
 PASS, FAIL = "pass", "fail"
 
 
 def appraisal_rules(result: AttestationResult) -> list[dict[str, Any]]:
-    return [asdict(rule) for rule in result.rules]
+    return [asdict(item) for item in result.rules]
 
 
 def binding_rules(binding: Binding, quote: DcapQuote) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ def event_log_rules(log: bytes | None, quote: DcapQuote) -> tuple[list[dict[str,
         return [], []
     if not isinstance(quote.body, TdReport):
         message = "an SGX quote has no RTMRs that the event log could be compared with"
-        return [_rule("event_log", "rt_mr0", None, None, FAIL, message)], [message]
+        return [rule("event_log", "rt_mr0", None, None, FAIL, message)], [message]
     comparisons = compare_with_rtmrs(parse_event_log(event_log_bytes(log)), quote.body.rt_mrs)
     rules = [_replayed(item) for item in comparisons]
     return rules, [rule["message"] for rule in rules if rule["verdict"] == FAIL]
@@ -55,7 +55,7 @@ def _replayed(item: RtmrComparison) -> dict[str, Any]:
     message = f"RTMR{item.rtmr} is the replay of {len(item.events)} events"
     if item.parting is not None:
         message = f"RTMR{item.rtmr} is not the replay of the event log: {item.parting.describe()}"
-    return _rule(
+    return rule(
         name, f"rt_mr{item.rtmr}", item.replayed.hex(), item.quoted.hex(),
         PASS if item.matches else FAIL, message,
     )  # fmt: skip
@@ -64,10 +64,11 @@ def _replayed(item: RtmrComparison) -> dict[str, Any]:
 def _compared(name: str, claim: str, expected: bytes, came: bytes) -> dict[str, Any]:
     same = equal(expected, came)
     message = f"{claim} is the expected one" if same else f"{claim} is not the expected one"
-    return _rule(name, claim, expected.hex(), came.hex(), PASS if same else FAIL, message)
+    return rule(name, claim, expected.hex(), came.hex(), PASS if same else FAIL, message)
 
 
-def _rule(name: str, claim: str, expected: Any, came: Any, verdict: str, message: str) -> dict[str, Any]:
+def rule(name: str, claim: str, expected: Any, came: Any, verdict: str, message: str) -> dict[str, Any]:
+    """One rule as it is shown and written."""
     return {
         "rule": name,
         "claim": claim,

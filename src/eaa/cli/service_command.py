@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-import traceback
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-from eaa.cli.console import clean, silence_stdout, wants_traceback
-from eaa.errors import EAAError, outcome_of
+from eaa.cli.console import clean
+from eaa.cli.invocation import invoke_safely
 
-__all__ = ["ServiceCommand", "configure_logging", "log_notes", "prepare_streams", "say"]
+__all__ = ["ServiceCommand", "configure_logging", "log_notes", "say"]
 
 _LOG = logging.getLogger("eaa.service")
 _LEVELS = {
@@ -24,27 +23,13 @@ _LEVELS = {
     "fatal": logging.CRITICAL,
     "off": logging.CRITICAL + 1,
 }
-_INTERRUPTED = 130
 
 
 class ServiceCommand(click.Command):
     """Every error becomes a line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except EAAError as error:
-            _fail(ctx, f"{error} [{error.code}]", outcome_of(error).exit_code)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except KeyboardInterrupt:
-            _fail(ctx, "interrupted", _INTERRUPTED)
-        except BrokenPipeError:
-            silence_stdout()
-            ctx.exit(1)
-        except Exception as error:  # the last resort: nobody is shown a traceback unasked
-            name = type(error).__name__
-            _fail(ctx, f"internal error ({name}: {error}); please report it. --debug shows where.", 1)
+        return invoke_safely(ctx, super().invoke)
 
 
 class _OneLine(logging.Formatter):
@@ -75,17 +60,3 @@ def log_notes(notes: Iterable[str]) -> None:
 def say(text: str) -> None:
     """A line on stderr, whatever the level of the log."""
     click.echo(clean(text), err=True)
-
-
-def prepare_streams() -> None:
-    """What cannot be encoded for the terminal is escaped."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _fail(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
-    if wants_traceback(ctx):
-        traceback.print_exc()
-    say(f"Error: {message}")
-    ctx.exit(exit_code)

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
-import traceback
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from eaa import __version__
-from eaa.cli.console import EXIT_CODES, clean, debug_option, silence_stdout, wants_traceback
-from eaa.errors import EAAError, outcome_of
+from eaa.cli.console import EXIT_CODES, debug_option
+from eaa.cli.invocation import invoke_safely, prepare_streams
 
 __all__ = ["COMMANDS", "main", "shelter"]
 
@@ -32,7 +30,6 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "completion": ("eaa.cli.completion", "Print the completion script of a shell."),
     }
 )
-_INTERRUPTED = 130
 
 
 class ShelterGroup(click.Group):
@@ -53,28 +50,7 @@ class ShelterGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except EAAError as error:
-            _fail(ctx, f"{error} [{error.code}]", outcome_of(error).exit_code)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except KeyboardInterrupt:
-            _fail(ctx, "interrupted", _INTERRUPTED)
-        except BrokenPipeError:
-            # The reader of --help or of a listing has left; a verdict keeps its own exit code (console.emit).
-            silence_stdout()
-            ctx.exit(1)
-        except Exception as error:  # the last resort: nobody is shown a traceback unasked
-            name = type(error).__name__
-            _fail(ctx, f"internal error ({name}: {error}); please report it. --debug shows where.", 1)
-
-
-def _fail(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
-    if wants_traceback(ctx):
-        traceback.print_exc()
-    click.echo(f"Error: {clean(message)}", err=True)
-    ctx.exit(exit_code)
+        return invoke_safely(ctx, super().invoke)
 
 
 @click.group(
@@ -102,9 +78,7 @@ def shelter(ctx: click.Context) -> None:
 
 def main() -> None:
     """The console script."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     shelter(prog_name="shelter")
 
 

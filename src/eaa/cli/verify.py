@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from eaa.appraisal.policy import MAX_GRACE_DAYS, Policy
+from eaa.appraisal.policy import Policy
 from eaa.appraisal.reference_values import parse_reference_values
 from eaa.cli.anchors import load_anchors
 from eaa.cli.console import EXIT_CODES, as_json, debug_option, emit, output_option
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.judge import Request, judge
 from eaa.cli.params import HexBytes, StatusList, Time
+from eaa.cli.policy_options import policy_options
 from eaa.cli.verdict import Verdict, failure_fields
 from eaa.cli.verdict_text import render
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
@@ -55,18 +56,7 @@ _REPORT_DATA_BYTES = 64
     help="TCB statuses to accept, in Intel's spelling, any case. Repeatable, or separated by commas.  "
     "[default: UpToDate]",
 )  # fmt: skip
-@click.option(
-    "--grace-days", type=click.IntRange(0, MAX_GRACE_DAYS), default=0, show_default=True, metavar="N",
-    help="Tolerate what is out of date for this many days after the TCB recovery that made it so.",
-)  # fmt: skip
-@click.option(
-    "--min-eval-number", type=click.IntRange(0, 0xFFFFFFFF), metavar="N",
-    help="Refuse endorsements with a TCB evaluation data number below this.",
-)  # fmt: skip
-@click.option(
-    "--refuse-advisory", multiple=True, metavar="ID",
-    help="Refuse a platform to which this advisory applies. Repeatable.",
-)  # fmt: skip
+@policy_options
 @click.option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave or TD.")
 @click.option("--event-log", metavar="FILE", help="CCEL to replay against the RTMRs of the quote.")
 @click.option(
