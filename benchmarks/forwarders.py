@@ -1,7 +1,7 @@
 """What forwards TLS to TLS: inclavared, and haproxy and nginx as Debian packages them.
 
-Each authenticates itself on both sides and demands the same of its peers. The buffers of the two are as
-large as inclavared's for a chunk, if that makes them quicker; all else is as it comes.
+Each authenticates itself on both sides and demands the same of its peers. Nginx is one process, haproxy one
+thread; all else is as it comes.
 """
 
 from __future__ import annotations
@@ -53,14 +53,12 @@ stream {{
   proxy_ssl_trusted_certificate {peers};
   proxy_ssl_verify on;
   proxy_ssl_name "EAA attested channel";
-  proxy_buffer_size {buffer};
   server {{
     listen 127.0.0.1:{port} ssl;
     proxy_pass {upstream};
   }}
 }}
 """
-_NGINX_BUFFER = "16k"
 
 
 def installed(name: str) -> str:
@@ -84,7 +82,7 @@ def peer(name: str, folder: Path, upstream: str) -> AbstractContextManager[Proce
     port = free_port()
     text = (_HAPROXY if name == HAPROXY else _NGINX).format(
         port=port, both=folder / KEY, peers=folder / CERTIFICATE, upstream=upstream, folder=own,
-        module=_STREAM_MODULE, buffer=_NGINX_BUFFER,
+        module=_STREAM_MODULE,
     )  # fmt: skip
     settings = own / "settings"
     settings.write_text(text)

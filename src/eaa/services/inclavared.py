@@ -122,7 +122,7 @@ class Inclavared:
             answered = await self._upstream.challenge(require_nonce(request))
         except EAAError as error:
             self.metrics.add(REQUESTS, kind="evidence", outcome=error.code)
-            _LOG.warning("request %s for evidence: %s: %s", request.id, error.code, error)
+            _LOG.warning("request %s for evidence: %s: %s", request.id, error.code, str(error))
             stream.write(encode_error(request, error))
         else:
             self.metrics.add(REQUESTS, kind="evidence", outcome="ok")

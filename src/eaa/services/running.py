@@ -59,6 +59,6 @@ async def _renewed(renew: Callable[[], Awaitable[None]]) -> None:
     try:
         await renew()
     except EAAError as error:
-        _LOG.error("nothing was renewed: %s: %s", error.code, error)
+        _LOG.error("nothing was renewed: %s: %s", error.code, str(error))
     else:
         _LOG.info("renewed: new connections get new keys and certificates")

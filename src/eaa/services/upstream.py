@@ -110,7 +110,7 @@ class Upstream:
                 _LOG.warning("upstream %s: closed its channel", self.address)
             except EAAError as error:
                 _LOG.warning(
-                    "upstream %s: %s: %s; next attempt in %.1f s", self.address, error.code, error, pause
+                    "upstream %s: %s: %s; next attempt in %.1f s", self.address, error.code, str(error), pause
                 )
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._patience.greatest_pause_seconds)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from eaa.appraisal.result import AttestationResult
-from eaa.errors import AppraisalDenied, EAAError, FormatError, UnsupportedError, VerificationError
+from eaa.errors import AppraisalDenied, FormatError, UnsupportedError, VerificationError
 from eaa.tls.peer import AttachedEvidence, PeerVerifier
 
 __all__ = ["Appraisals", "Verdict"]
@@ -29,8 +29,24 @@ _REFUSALS = (VerificationError, FormatError, UnsupportedError, AppraisalDenied)
 
 
 @dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A verdict, or the error in its place, which is never raised itself: whoever waits gets a copy."""
+
+    verdict: Verdict = None
+    error: BaseException | None = None
+
+    def hand_to(self, future: Future[Verdict]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        if self.error is None:
+            future.set_result(self.verdict)
+        else:
+            future.set_exception(_copy(self.error))
+
+
+@dataclass(frozen=True, slots=True)
 class _Remembered:
-    future: Future[Verdict]
+    outcome: _Outcome
     until: datetime
 
 
@@ -60,52 +76,55 @@ class Appraisals:
         self._clock = clock
         self._executor = executor
         self._lock = threading.Lock()
-        self._pending: dict[bytes, Future[Verdict]] = {}
+        self._pending: dict[bytes, list[Future[Verdict]]] = {}
         self._remembered: dict[bytes, _Remembered] = {}
 
     def appraise(self, evidence: AttachedEvidence, report_data: bytes) -> Future[Verdict]:
-        """The verdict, raising as ``PeerVerifier.verify``. The future is shared: not to be cancelled."""
+        """The verdict, in a future of the caller's own. It raises as ``PeerVerifier.verify``."""
         key = self._key(evidence, report_data)
         now = self._clock()
+        future: Future[Verdict] = Future()
         with self._lock:
             known = self._remembered.get(key)
-            if known is not None and now < known.until:
-                return known.future
-            pending = self._pending.get(key)
-            if pending is not None:
-                return pending
-            future: Future[Verdict] = Future()
-            self._pending[key] = future
+            if known is None or now >= known.until:
+                known = None
+                waiting = self._pending.get(key)
+                if waiting is not None:
+                    waiting.append(future)
+                    return future
+                self._pending[key] = [future]
+        if known is not None:
+            known.outcome.hand_to(future)
+            return future
         try:
-            self._executor.submit(self._decide, key, future, evidence, report_data)
+            self._executor.submit(self._decide, key, evidence, report_data)
         except RuntimeError:  # shut down
             with self._lock:
                 del self._pending[key]
             raise
         return future
 
-    def _decide(
-        self, key: bytes, future: Future[Verdict], evidence: AttachedEvidence, report_data: bytes
-    ) -> None:
+    def _decide(self, key: bytes, evidence: AttachedEvidence, report_data: bytes) -> None:
         now = self._clock()
         try:
             verdict = self._verifier.verify(evidence, report_data=report_data, now=now)
         except BaseException as error:
-            self._settle(key, future, now + _REFUSAL if isinstance(error, _REFUSALS) else None)
-            # The one exception is raised in each waiting task: what it holds of this frame is not needed.
-            future.set_exception(error.with_traceback(None) if isinstance(error, EAAError) else error)
+            # Without its traceback: that holds frames, and they hold connections.
+            outcome = _Outcome(error=_copy(error))
+            until = now + _REFUSAL if isinstance(error, _REFUSALS) else None
         else:
-            self._settle(key, future, self._until(verdict, now))
-            future.set_result(verdict)
+            outcome, until = _Outcome(verdict), self._until(verdict, now)
+        for future in self._settle(key, outcome, until):
+            outcome.hand_to(future)
 
-    def _settle(self, key: bytes, future: Future[Verdict], until: datetime | None) -> None:
+    def _settle(self, key: bytes, outcome: _Outcome, until: datetime | None) -> list[Future[Verdict]]:
         with self._lock:
-            del self._pending[key]
             self._remembered.pop(key, None)
             if until is not None:
                 if len(self._remembered) >= _MAX_VERDICTS:
                     del self._remembered[next(iter(self._remembered))]
-                self._remembered[key] = _Remembered(future, until)
+                self._remembered[key] = _Remembered(outcome, until)
+            return self._pending.pop(key)
 
     def _until(self, verdict: Verdict, now: datetime) -> datetime:
         latest = now + self._max
@@ -117,3 +136,10 @@ class Appraisals:
         for part in (evidence.kind.encode(), evidence.evidence, collateral, report_data, self._basis):
             hasher.update(len(part).to_bytes(4, "big") + part)
         return hasher.digest()
+
+
+def _copy(error: BaseException) -> BaseException:
+    """``error`` as it was made: what has been raised holds the frames that it went through."""
+    copied = type(error).__new__(type(error), *error.args)
+    copied.__dict__.update(error.__dict__)
+    return copied

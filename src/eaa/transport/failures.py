@@ -30,11 +30,14 @@ def truncated(message: str) -> RemoteProtocolError:
 
 
 def log_failure(error: EAAError, role: Role, peer: object) -> None:
-    """One line about a connection that failed; with the traceback if it is our own fault."""
+    """One line about a connection that failed; with the traceback if it is our own fault.
+
+    The record gets text and not the error: its frames hold the connection, and handlers may keep records.
+    """
     cause = f" ({type(error.__cause__).__name__}: {error.__cause__})" if error.__cause__ else ""
     _LOG.warning(
         "attested channel, %s of %s: %s: %s%s",
-        role, peer or "a local peer", error.code, error, cause,
+        role, peer or "a local peer", error.code, str(error), cause,
         exc_info=error if isinstance(error, InternalError) else None,
     )  # fmt: skip
 

@@ -91,7 +91,7 @@ class Identity:
                 self._pending = None
                 unseen = self._issue is not None and self._config.clock() < self._issue.not_after
             if unseen:
-                _LOG.warning("the certificate could not be renewed: %s", error)
+                _LOG.warning("the certificate could not be renewed: %s", str(error))
             future.set_exception(error)
         else:
             with self._lock:
