@@ -1,4 +1,4 @@
-"""Whoever waits for a refusal gets an error of their own: one that was raised holds frames and connections."""
+"""Whoever waits for a refusal gets an error of their own: a raised one holds frames and connections."""
 
 from __future__ import annotations
 
