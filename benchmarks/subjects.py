@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import dcap_qvl  # type: ignore[import-untyped]
+import dcap_qvl  # type: ignore[import-untyped]  # it ships no types
 
 from eaa.attester.simulated import (
     SimulatedPlatform,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 # The room is bound to its name before the function below takes the name over: importing one of its
 # modules later does not bind it again.
-import eaa.verify as _room  # noqa: F401
+import eaa.verify as _room  # noqa: F401 - for its effect, said above
 from eaa.errors import EAAError
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ def test_a_mismatch_names_the_event(booted: Files) -> None:
     assert said["tcb_status"] == "UpToDate"
     (rule,) = [rule for rule in said["rules"] if rule["verdict"] == "fail"]
     assert (rule["rule"], rule["claim"]) == ("event_log.rtmr1", "rt_mr1")
-    assert rule["came"] == booted.attester.report.rt_mr1.hex()  # type: ignore[union-attr]
+    assert rule["came"] == booted.attester.report.rt_mr1.hex()  # type: ignore[union-attr]  # a TDX guest
 
 
 def test_a_missing_event_is_a_mismatch(booted: Files) -> None:

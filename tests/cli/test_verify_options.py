@@ -46,7 +46,7 @@ def test_report_data_is_exact(guest: Files) -> None:
 def test_config_id(kind: type[Attester], platform: SimulatedPlatform, files: FilesOf) -> None:
     value = bytes(range(64)) if kind is SimulatedSgxEnclave else bytes(range(48))
     name = "config_id" if kind is SimulatedSgxEnclave else "mr_config_id"
-    made = files(kind(platform, **{name: value}))  # type: ignore[arg-type]
+    made = files(kind(platform, **{name: value}))  # type: ignore[arg-type]  # fields by name
     said = made.verify("--config-id", value.hex()).json
     assert (said["verdict"], said["claims"]["bound"]) == ("accepted", ["config_id"])
     done = made.verify("--config-id", value[:-1].hex() + "ff")
@@ -114,7 +114,7 @@ def reference(guest: Files, mr_td: str) -> Path:
 
 
 def test_reference_values(guest: Files) -> None:
-    mr_td = guest.attester.report.mr_td.hex()  # type: ignore[union-attr]
+    mr_td = guest.attester.report.mr_td.hex()  # type: ignore[union-attr]  # a TDX guest
     said = guest.verify("--reference", reference(guest, mr_td)).json
     assert said["verdict"] == "accepted"
     assert not any("no measurement was compared" in note for note in said["notes"])

@@ -83,7 +83,7 @@ def test_an_unknown_root_is_rejected(guest: Files) -> None:
     assert (done.code, said["verdict"]) == (10, "rejected")
     assert said["code"].startswith("chain.")
     assert all(said[name] is None for name in NOT_ESTABLISHED)
-    assert said["unverified_claims"]["mr_td"] == guest.attester.report.mr_td.hex()  # type: ignore[union-attr]
+    assert said["unverified_claims"]["mr_td"] == guest.attester.report.mr_td.hex()  # type: ignore[union-attr]  # a TDX guest
 
 
 def test_a_forged_body_is_rejected(guest: Files) -> None:

@@ -28,7 +28,7 @@ def main(mountpoint: str, provider: str, interferences: str = "0") -> None:
 
 
 def _operations(fuse: Any, model: TsmModel) -> Any:
-    class Operations(fuse.Operations):  # type: ignore[misc]
+    class Operations(fuse.Operations):  # type: ignore[misc]  # mfusepy ships no types
         use_ns = True
 
         def getattr(self, path: str, fh: Any = None) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import dcap_qvl  # type: ignore[import-untyped]
+import dcap_qvl  # type: ignore[import-untyped]  # it ships no types
 
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.x509 import Certificate
@@ -32,7 +32,7 @@ class Case:
 
     def but(self, name: str, **changes: object) -> Case:
         """This case with ``changes``, named after them."""
-        return replace(self, name=f"{self.name}: {name}", **changes)  # type: ignore[arg-type]
+        return replace(self, name=f"{self.name}: {name}", **changes)  # type: ignore[arg-type]  # fields by name
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def test_a_client_that_skips_the_gate_gets_nothing() -> None:
         with connect_raw(url.replace("https", "tcp")) as peer:
             peer.handshake().write(b"GET /who HTTP/1.1\r\nHost: x\r\n\r\n")
             assert peer.refusal() == "remote_protocol.frame_type"
-        with httpx.Client(verify=False) as client, pytest.raises(httpx.TransportError):  # noqa: S501
+        with httpx.Client(verify=False) as client, pytest.raises(httpx.TransportError):  # noqa: S501 - an ordinary client, on loopback
             client.get(f"{url}/who")
     assert requests == []
 

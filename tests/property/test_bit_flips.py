@@ -73,7 +73,7 @@ def _document_edit(document: str, part: str) -> Callable[[IntelCollateral], Iter
         signed: SignedDocument = getattr(collateral, document)
         for data in flips(getattr(signed, part), bits=1):
             changed = replace(signed, **{part: data})
-            yield replace(collateral, **{document: changed})  # type: ignore[arg-type]
+            yield replace(collateral, **{document: changed})  # type: ignore[arg-type]  # fields by name
 
     return edit
 
@@ -81,7 +81,7 @@ def _document_edit(document: str, part: str) -> Callable[[IntelCollateral], Iter
 def _bytes_edit(name: str) -> Callable[[IntelCollateral], Iterator[IntelCollateral]]:
     def edit(collateral: IntelCollateral) -> Iterator[IntelCollateral]:
         for data in flips(getattr(collateral, name), bits=1):
-            yield replace(collateral, **{name: data})  # type: ignore[arg-type]
+            yield replace(collateral, **{name: data})  # type: ignore[arg-type]  # fields by name
 
     return edit
 

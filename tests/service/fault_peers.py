@@ -19,7 +19,7 @@ from tests.fakes.raw_peer import RawPeer, connect_raw, own_certificate
 
 __all__ = ["PEERS", "Case", "exchange_all", "port_of"]
 
-_RANDOM = random.Random(3)  # noqa: S311
+_RANDOM = random.Random(3)  # noqa: S311 - repeatable
 _GARBAGE_BYTES, _SLOW_BYTES = 10_000_000, 3_000_000
 _SLOW_SECONDS, _PATIENCE_SECONDS = 1.0, 10.0
 #: A record of a ClientHello that is 16 MiB long, of which the rest follows in records as long as may be.

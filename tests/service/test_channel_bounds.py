@@ -114,7 +114,7 @@ def pour(channel: AttestedSocket) -> None:
 
 def test_early_data_under_ratls_cert_is_kept_back_and_bounded() -> None:
     class SlowVerifier(FakeVerifier):
-        def verify(self, *args: object, **options: object) -> None:  # type: ignore[override]
+        def verify(self, *args: object, **options: object) -> None:  # type: ignore[override]  # never returns
             waiting.wait(10)
             raise AttesterError("the test is over")
 
@@ -143,7 +143,7 @@ def test_a_failure_is_logged_once_and_the_peer_learns_the_code_only(
         assert peer.expect(FrameType.ACCEPT) == b""
         assert peer.refusal() == "attester.device"
     assert [record.getMessage() for record in caplog.records if "fire" in record.getMessage()] == [
-        f"attested channel, server of {caplog.records[0].args[1]}: "  # type: ignore[index]
+        f"attested channel, server of {caplog.records[0].args[1]}: "  # type: ignore[index]  # the logger's own arguments
         "attester.device: /dev/sgx is on fire (OSError: smoke)"
     ]
 
@@ -158,9 +158,9 @@ def test_a_denied_peer_learns_the_rule() -> None:
 
 def test_a_foreign_vendor_is_refused() -> None:
     with Loopback(server_config(attester=FakeAttester("another vendor"))) as server:
-        with pytest.raises(Exception) as caught:
+        with pytest.raises(EAAError) as caught:
             connect(server.address, client_config())
-        assert caught.value.code == "chain.untrusted_root"  # type: ignore[attr-defined]
+        assert caught.value.code == "chain.untrusted_root"
 
 
 def test_a_slow_reader_holds_the_writer_back() -> None:

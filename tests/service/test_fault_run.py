@@ -39,7 +39,7 @@ PAUSE_SECONDS = 0.05
 #: Served after a restart before the next one.
 SERVED = 3
 MORE_DESCRIPTORS, MORE_CHANNELS, MORE_MEMORY_KIB = 4, 4, 32 * 1024
-RANDOM = random.Random(os.getpid())  # noqa: S311
+RANDOM = random.Random(os.getpid())  # noqa: S311 - ports that other runs do not choose
 SECRET = b"only for who is attested "
 SOURCES = Path(__file__).parents[2] / "src"
 LOGGED = re.compile(

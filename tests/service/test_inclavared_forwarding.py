@@ -32,7 +32,7 @@ def failed_handshakes(service: Inclavared) -> float:
 
 
 def test_five_megabytes_both_ways(vendor: Vendor) -> None:
-    data = random.Random(5).randbytes(5_000_000)  # noqa: S311
+    data = random.Random(5).randbytes(5_000_000)  # noqa: S311 - repeatable
 
     async def scenario() -> None:
         async with (

@@ -44,7 +44,7 @@ def test_simulated_evidence_is_refused_by_default() -> None:
 def test_report_data_cannot_be_forgotten() -> None:
     evidence = shared_evidence("sgx-v3")
     with pytest.raises(TypeError, match="report_data"):
-        eaa.verify(evidence.quote, endorsements=evidence.collateral, now=NOW)  # type: ignore[call-arg]
+        eaa.verify(evidence.quote, endorsements=evidence.collateral, now=NOW)  # type: ignore[call-arg]  # the case
 
 
 def test_the_function_keeps_its_name_when_its_room_is_imported() -> None:

@@ -41,7 +41,7 @@ class UintField(BytesField):
 
     __slots__ = ()
 
-    @overload  # type: ignore[override]
+    @overload  # type: ignore[override]  # int where the base has bytes: callers know the field
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
     def __get__(self, instance: Structure, owner: type) -> int: ...

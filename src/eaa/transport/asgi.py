@@ -26,7 +26,7 @@ from eaa.transport.protocol import ChannelProtocol, HalfOpen
 
 try:
     import uvicorn
-except ImportError as error:  # pragma: no cover
+except ImportError as error:  # pragma: no cover - the tests install the extra
     raise ConfigError("serving ASGI applications needs uvicorn: pip install eaa[asgi]", key="asgi") from error
 
 __all__ = ["EXTENSION", "attested_http", "make_server", "serve"]
@@ -147,9 +147,9 @@ def _with_peer(app: Any, peer: Callable[[], PeerIdentity]) -> App:
 
 def _default_protocol() -> HttpProtocol:
     try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415 - which one there is, is known here
     except ImportError:
-        from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
+        from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415 - which one there is, is known here
 
         return H11Protocol
     return HttpToolsProtocol

@@ -136,7 +136,7 @@ class TlsEngine:
 
 def _session_reused(connection: SSL.Connection) -> bool:
     # Not in the public interface. Neither end ever offers a session; this is a second look.
-    return bool(SSL._lib.SSL_session_reused(connection._ssl))  # type: ignore[attr-defined]
+    return bool(SSL._lib.SSL_session_reused(connection._ssl))  # type: ignore[attr-defined]  # private: pyOpenSSL offers no other way to ask
 
 
 def _tls_error(what: str, error: SSL.Error) -> RemoteProtocolError:

@@ -25,7 +25,7 @@ from eaa.transport.config import ChannelConfig
 try:
     import httpcore
     import httpx
-except ImportError as error:  # pragma: no cover
+except ImportError as error:  # pragma: no cover - the tests install the extra
     raise ConfigError("attested HTTP requests need httpx: pip install eaa[httpx]", key="httpx") from error
 
 __all__ = ["AttestedTransport", "attested_peer"]

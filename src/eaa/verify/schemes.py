@@ -18,7 +18,7 @@ class Scheme(Protocol):
     """What differs between the TEEs that DCAP quotes speak for."""
 
     @property
-    def QE_ID(self) -> str: ...  # noqa: N802
+    def QE_ID(self) -> str: ...  # noqa: N802 - a constant of the scheme's module
 
     def evaluation_key(self, quote: DcapQuote, /) -> Hashable: ...
 

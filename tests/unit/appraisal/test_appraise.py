@@ -76,7 +76,7 @@ def test_require_raises_for_the_first_and_names_all() -> None:
 
 def test_the_time_must_be_aware() -> None:
     with pytest.raises(UsageError) as raised:
-        appraise(verified(), Policy(), now=datetime(2025, 3, 1))  # noqa: DTZ001
+        appraise(verified(), Policy(), now=datetime(2025, 3, 1))  # noqa: DTZ001 - the case
     assert raised.value.code == "usage.naive_datetime"
 
 

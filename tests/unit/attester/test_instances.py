@@ -67,20 +67,20 @@ def test_names_and_priorities_of_the_originals() -> None:
 
 
 @pytest.mark.parametrize("table", [ATTESTERS, VERIFIERS])
-def test_highest_first_and_every_name_once(table: tuple[object, ...]) -> None:
-    priorities = [item.priority for item in table]  # type: ignore[attr-defined]
+def test_highest_first_and_every_name_once(table: tuple[Any, ...]) -> None:
+    priorities = [item.priority for item in table]
     assert priorities == sorted(priorities, reverse=True)
-    names = [name for item in table for name in (item.name, *item.aliases)]  # type: ignore[attr-defined]
+    names = [name for item in table for name in (item.name, *item.aliases)]
     assert len(set(names)) == len(names)
-    assert find_instance(table, "attester", "tdx").name == "tdx_ecdsa"  # type: ignore[arg-type]
+    assert find_instance(table, "attester", "tdx").name == "tdx_ecdsa"
 
 
 @pytest.mark.parametrize("require", [require_tls, require_crypto])
-def test_libraries(require: object) -> None:
-    assert [require("openssl"), require("")] == ["openssl", "openssl"]  # type: ignore[operator]
+def test_libraries(require: Any) -> None:
+    assert [require("openssl"), require("")] == ["openssl", "openssl"]
     for name in ("nulltls", "nullcrypto", "OpenSSL"):
         with pytest.raises(UsageError, match="there are openssl") as caught:
-            require(name)  # type: ignore[operator]
+            require(name)
         assert caught.value.code in ("usage.unknown_tls", "usage.unknown_crypto")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -419,9 +420,9 @@ def option(description: str, paths: bytes, optional: bytes = b"", length: int | 
         (GLOBAL, "Boot00af", option("Linux", END), None),
     ],
 )
-def test_meaning_of_variables(owner: str, name: str, data: bytes, expected: object) -> None:
+def test_meaning_of_variables(owner: str, name: str, data: bytes, expected: Any) -> None:
     payload = decode(EventType.EV_EFI_VARIABLE_DRIVER_CONFIG, variable(owner, name, data))
-    assert payload == UefiVariable(owner, name, data, expected)  # type: ignore[arg-type]
+    assert payload == UefiVariable(owner, name, data, expected)
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def parting_of(log: EventLog, quoted: bytes) -> Parting:
 def test_every_rtmr_is_one_register_further_in_the_log() -> None:
     events = tuple(measured(register, ACTION, bytes((register,))) for register in range(6))
     quoted = tuple(chain([sha384(bytes((register,)))]) for register in range(1, 5))
-    comparisons = compare_with_rtmrs(log_of(*events), quoted)  # type: ignore[arg-type]
+    comparisons = compare_with_rtmrs(log_of(*events), quoted)  # type: ignore[arg-type]  # a tuple of any length
     assert [(c.rtmr, c.register, c.events) for c in comparisons] == [
         (0, 1, (1,)),
         (1, 2, (2,)),
@@ -352,7 +352,7 @@ def test_long_registers_are_not_searched_for_an_extra_event(monkeypatch: pytest.
 )
 def test_rtmrs_of_another_size_are_the_callers_fault(rtmrs: tuple[bytes, ...]) -> None:
     with pytest.raises(UsageError):
-        compare_with_rtmrs(log_of(), rtmrs)  # type: ignore[arg-type]
+        compare_with_rtmrs(log_of(), rtmrs)  # type: ignore[arg-type]  # a tuple of any length
 
 
 def test_a_log_without_sha384_cannot_be_compared() -> None:

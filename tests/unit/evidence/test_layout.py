@@ -54,4 +54,4 @@ def test_a_value_of_another_size_is_refused() -> None:
 def test_structures_are_values() -> None:
     assert Point(bytes(8)) == Point(bytes(8)) != Point3(bytes(10))
     with pytest.raises(FrozenInstanceError):
-        Point(bytes(8)).raw = b""  # type: ignore[misc]
+        Point(bytes(8)).raw = b""  # type: ignore[misc]  # the case

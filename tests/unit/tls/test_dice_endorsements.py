@@ -76,7 +76,7 @@ def test_chains_become_pem() -> None:
 @pytest.mark.parametrize("name", [item.name for item in fields(IntelCollateral) if item.init])
 def test_all_or_none(name: str) -> None:
     with pytest.raises(UsageError) as raised:
-        encode_endorsements(60000, replace(COLLATERAL, **{name: None}))  # type: ignore[arg-type]
+        encode_endorsements(60000, replace(COLLATERAL, **{name: None}))  # type: ignore[arg-type]  # fields by name
     assert raised.value.code == "usage.endorsements_missing"
 
 

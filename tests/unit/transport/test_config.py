@@ -54,7 +54,7 @@ def test_what_could_never_be_meant(key: str, options: dict[str, Any]) -> None:
 
 def test_warnings_are_of_what_is_in_use() -> None:
     verifier = FakeVerifier()
-    verifier.warning = "nothing is proven"  # type: ignore[attr-defined]
+    verifier.warning = "nothing is proven"  # type: ignore[attr-defined]  # optional for a verifier
     assert client_config(verifier=verifier).warnings(Role.CLIENT) == ("nothing is proven",)
     assert server_config(verifier=verifier).warnings(Role.SERVER) == ()
 

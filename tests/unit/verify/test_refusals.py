@@ -257,7 +257,7 @@ def test_certification_that_is_not_nested(kind: Kind, outer: int) -> None:
 @pytest.mark.parametrize("part", ["tcb_info", "qe_identity", "root_ca_crl", "pck_crl"])
 def test_a_missing_part(part: str) -> None:
     evidence = evidence_of(make_attester("sgx-v4"))
-    collateral = replace(evidence.collateral, **{part: None})  # type: ignore[arg-type]
+    collateral = replace(evidence.collateral, **{part: None})  # type: ignore[arg-type]  # fields by name
     refused(f"endorsement_not_found.{part}", replace(evidence, collateral=collateral))
 
 
