@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 
@@ -15,6 +17,7 @@ from eaa.errors import AppraisalDenied, AttesterError, EAAError, RemoteProtocolE
 from eaa.tls.frames import FrameType
 from eaa.tls.peer import AttachedEvidence, Profile
 from eaa.transport.blocking import AttestedSocket, connect
+from eaa.transport.protocol import _shared
 from eaa.transport.streams import AttestedStream, open_attested_connection
 from tests.fakes.channel import FakeAttester, FakeVerifier, both_ends, client_config, server_config
 from tests.fakes.loopback import Loopback, run
@@ -214,3 +217,21 @@ def test_a_writer_that_never_reads_sees_the_end() -> None:
 
     with Loopback(server_config(), close_at_once) as server, pytest.raises((EAAError, ConnectionError)):
         run(write_for_ever(server.address))
+
+
+def test_a_refusal_that_nobody_waits_for_any_more_is_not_reported_as_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def give_up() -> None:
+        future: Future[None] = Future()
+        waiting = asyncio.create_task(_shared(future))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        future.set_exception(AttesterError("nobody listens"))
+        await asyncio.sleep(0.01)
+        assert waiting.cancelled()
+
+    run(give_up())
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []

@@ -343,4 +343,12 @@ class ChannelProtocol(asyncio.Protocol):
 
 async def _shared(future: Future[T]) -> T:
     """The result of work in a thread that others may wait for too."""
-    return await asyncio.shield(asyncio.wrap_future(future))
+    inner = asyncio.wrap_future(future)
+    # Whoever waited may be gone by then, with the connection; that is no failure that nobody saw.
+    inner.add_done_callback(_seen)
+    return await asyncio.shield(inner)
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
