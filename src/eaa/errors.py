@@ -26,6 +26,9 @@
     │   └── RemoteProtocolError     they did
     ├── BrokerError
     │   ├── SessionError · ResourceNotFound · AccessDenied · StorageError
+    │   ├── CredentialError       an administrator's credential is missing or does not hold
+    │   ├── PolicyError           a policy could not be evaluated; nothing is granted
+    │   └── LimitExceeded         more was asked for than is allowed, in size or in rate
     └── InternalError         a broken invariant: "please report"
 
 Secrets and evidence bytes never reach ``str()``, ``.public`` or ``.fields``.
@@ -47,6 +50,7 @@ __all__ = [
     "BrokerError",
     "ChainError",
     "ConfigError",
+    "CredentialError",
     "EAAError",
     "EndorsementError",
     "EndorsementNotFound",
@@ -55,8 +59,10 @@ __all__ = [
     "FormatError",
     "FreshnessError",
     "InternalError",
+    "LimitExceeded",
     "LocalProtocolError",
     "Outcome",
+    "PolicyError",
     "ProtocolError",
     "ProviderError",
     "RemoteProtocolError",
@@ -245,6 +251,23 @@ class StorageError(BrokerError):
     retryable = True
 
 
+class CredentialError(BrokerError):
+    family = "credential"
+    public = "the credential is missing or does not hold"
+
+
+class PolicyError(BrokerError):
+    family = "policy"
+    public = "the policy could not be evaluated"
+
+
+class LimitExceeded(BrokerError):
+    """``limit.size`` and ``limit.rate``; the latter may be tried again later."""
+
+    family = "limit"
+    public = "a limit was exceeded"
+
+
 class InternalError(EAAError):
     family = "internal"
     public = "internal error; please report it"
@@ -294,6 +317,9 @@ OUTCOMES: Mapping[type[EAAError], Outcome] = MappingProxyType(
         ResourceNotFound: Outcome(404, "not-found", "NOT_FOUND", 1, "error"),
         AccessDenied: Outcome(403, "access-denied", "PERMISSION_DENIED", 10, "rejected"),
         StorageError: Outcome(503, "storage", "UNAVAILABLE", 1, "error"),
+        CredentialError: Outcome(401, "credential", "UNAUTHENTICATED", 1, "error"),
+        PolicyError: Outcome(500, "policy", "INTERNAL", 1, "error"),
+        LimitExceeded: Outcome(429, "limit", "RESOURCE_EXHAUSTED", 1, "error"),
         InternalError: _INTERNAL,
     }
 )

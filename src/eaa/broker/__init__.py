@@ -1,0 +1,1 @@
+"""Who may have which secret: challenge, session, decision, access, release, wrapping. Pure."""
