@@ -12,6 +12,7 @@ has a pool of their own, or sets ``min_evaluation_data_number``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +27,7 @@ from eaa.errors import EndorsementNotFound, FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import CertificationType, DcapQuote, parse_certification, parse_quote_frame
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding
+from eaa.verify.result import Binding, VerifiedEvidence
 
 __all__ = ["DcapVerifier"]
 
@@ -68,6 +69,29 @@ class DcapVerifier:
             AppraisalDenied: genuine, and not acceptable under the policy.
             UsageError: ``report_data`` has not 64 bytes, or ``now`` is naive.
         """
+        verified = self.verify_genuine(evidence, report_data=(report_data,), config_id=None, now=now)
+        # 4.
+        return require(appraise(verified, self.policy, now=now))
+
+    def verify_genuine(
+        self,
+        evidence: AttachedEvidence,
+        *,
+        report_data: Sequence[bytes],
+        config_id: bytes | None,
+        now: datetime,
+    ) -> VerifiedEvidence:
+        """Steps 1 to 3, for who appraises by another policy than :attr:`policy`.
+
+        Args:
+            evidence: what came.
+            report_data: 64 bytes each; the evidence must hold one of them, the first if none.
+            config_id: what the environment must have been started with, see :class:`Binding`.
+            now: aware.
+
+        Raises:
+            EAAError: as :meth:`verify`, but never ``AppraisalDenied``.
+        """
         # 1.
         self._require_kind(evidence.kind)
         quote = parse_quote_frame(evidence.evidence)
@@ -77,16 +101,14 @@ class DcapVerifier:
                 what="attached evidence", field="kind", detail="evidence_kind",
             )  # fmt: skip
         # 2.–3.
-        verified = verify_quote(
+        return verify_quote(
             evidence.evidence,
             collateral=self._collateral(quote, evidence.collateral),
             trust_anchors=self.trust_anchors,
-            binding=Binding(report_data),
+            binding=Binding(_held(quote, report_data), config_id),
             now=now,
             memo=self.memo,
         )
-        # 4.
-        return require(appraise(verified, self.policy, now=now))
 
     def _require_kind(self, kind: EvidenceKind) -> None:
         if kind not in self.kinds:
@@ -106,6 +128,11 @@ class DcapVerifier:
                 detail="collateral",
             )
         return attached
+
+
+def _held(quote: DcapQuote, report_data: Sequence[bytes]) -> bytes:
+    """Which one the unverified quote holds; verifying it then says whether that is signed."""
+    return next((item for item in report_data if item == quote.body.report_data), report_data[0])
 
 
 def _has_platform(pool: EndorsementPool, quote: DcapQuote) -> bool:
