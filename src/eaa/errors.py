@@ -83,7 +83,8 @@ class EAAError(Exception):
     """The root: everything that EAA raises on purpose.
 
     ``code`` is ``<family>`` or ``<family>.<detail>``, lower case, stable between releases.
-    ``public`` may be shown to an untrusted peer; ``str()`` is for the operator.
+    ``public`` may be shown to an untrusted peer; ``str()`` is for the operator. ``decision`` is the id under
+    which a broker has recorded the refusal, empty if it has not; a peer may see it.
     """
 
     family: ClassVar[str] = "error"
@@ -93,6 +94,7 @@ class EAAError(Exception):
     def __init__(self, message: str, /, *, detail: str = "", **fields: Any) -> None:
         super().__init__(message)
         self.code: str = f"{self.family}.{detail}" if detail else self.family
+        self.decision: str = ""
         self.fields: Mapping[str, Any] = MappingProxyType(fields)
 
 

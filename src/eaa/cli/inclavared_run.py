@@ -15,7 +15,9 @@ from eaa.cli.console import clean, emit
 from eaa.cli.service_command import say
 from eaa.errors import RemoteProtocolError
 from eaa.services.inclavared import Configs, Inclavared
+from eaa.services.inclavared_metrics import FAMILIES, WORKER_RESTARTS, WORKERS
 from eaa.services.listening import address_of, bind, forget
+from eaa.services.metrics import render
 from eaa.services.metrics_http import Health, start_metrics_server
 from eaa.services.running import run_until_stopped
 from eaa.services.supervisor import Supervisor, report_to_supervisor
@@ -86,18 +88,20 @@ def run_supervisor(settings: Settings, workers: int, arguments: Sequence[str]) -
     listeners = _listeners(settings.listen, workers)
     where = address_of(listeners[0])
 
-    def command(listening: int, control: int) -> list[str]:
-        own = ["--worker-descriptors", str(listening), str(control)]
+    def command(listening: Sequence[int], control: int) -> list[str]:
+        own = ["--worker-descriptors", str(listening[0]), str(control)]
         return [sys.executable, "-m", "eaa.cli.inclavared", *arguments, *own]
 
     async def supervise() -> None:
-        supervisor = Supervisor(command, listeners)
+        supervisor = Supervisor(command, [(listening,) for listening in listeners], FAMILIES)
 
         async def renew() -> None:
             supervisor.signal(signal.SIGHUP)
 
         async def ready() -> None:
-            await _serve_metrics(settings, Health(lambda: supervisor.not_ready, supervisor.metrics_text))
+            await _serve_metrics(
+                settings, Health(lambda: supervisor.not_ready, lambda: _supervised_text(supervisor))
+            )
             say(f"listening on {where}")
 
         await run_until_stopped(supervisor, drain_seconds=settings.drain_seconds, renew=renew, ready=ready)
@@ -107,6 +111,13 @@ def run_supervisor(settings: Settings, workers: int, arguments: Sequence[str]) -
     finally:
         for listening in listeners:
             forget(listening, where)
+
+
+def _supervised_text(supervisor: Supervisor) -> str:
+    merged = supervisor.metrics()
+    merged.put(WORKERS, supervisor.workers)
+    merged.put(WORKER_RESTARTS, supervisor.restarts)
+    return render(FAMILIES, merged)
 
 
 def ask_once(address: str, config: ChannelConfig) -> None:

@@ -1,6 +1,6 @@
-"""Several processes that serve one address, started again when they end unasked.
+"""Several processes that serve the same addresses, started again when they end unasked.
 
-Each has a listening socket that stays open here, so that what connects while a process is being started
+Each has listening sockets that stay open here, so that what connects while a process is being started
 again waits instead of being refused. Over a socket pair each says when it is ready, and once a second
 what it has counted; the pair's end tells a process that nobody looks after it any more.
 """
@@ -18,45 +18,49 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eaa.errors import ConfigError
-from eaa.services.inclavared_metrics import FAMILIES, WORKER_RESTARTS, WORKERS
-from eaa.services.metrics import Metrics, merge_samples, render
+from eaa.services.metrics import Family, Metrics, merge_samples
 
 __all__ = ["Supervisor", "report_to_supervisor"]
 
-_LOG = logging.getLogger("eaa.inclavared")
+_LOG = logging.getLogger("eaa.service")
 _FIRST_PAUSE, _GREATEST_PAUSE = 0.2, 10.0
 _REPORT_SECONDS = 1.0
 _KILL_SECONDS = 5.0
 #: A line of samples; StreamReader's own bound is 64 KiB.
 _MAX_REPORT_BYTES = 1024 * 1024
-_COUNTERS = frozenset(item.name for item in FAMILIES if item.kind == "counter")
 
-#: The command line of a process that gets these two descriptors: listening socket, control socket.
-Command = Callable[[int, int], Sequence[str]]
+#: The command line of a process that gets these descriptors: listening sockets, and the control socket.
+Command = Callable[[Sequence[int], int], Sequence[str]]
 
 
 @dataclass(slots=True)
 class _Worker:
-    listening: socket.socket
+    listening: Sequence[socket.socket]
     process: asyncio.subprocess.Process | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     not_ready: str = "starting"
     samples: list[Any] = field(default_factory=list)
     before: list[Any] = field(default_factory=list)  # counters of its predecessors
 
-    def lost(self) -> None:
+    def lost(self, families: Sequence[Family]) -> None:
         """Counters never go back; gauges of a process that is gone are gone."""
-        counters = [item for item in self.samples if item[0] in _COUNTERS]
-        merged = merge_samples(FAMILIES, [self.before, counters])
+        counting = {item.name for item in families if item.kind == "counter"}
+        counters = [item for item in self.samples if item[0] in counting]
+        merged = merge_samples(families, [self.before, counters])
         self.before, self.samples = [list(item) for item in merged.samples()], []
         self.process, self.not_ready = None, "a process is being started again"
 
 
 class Supervisor:
-    """Runs ``command`` once for each of ``listeners``."""
+    """Runs ``command`` once for each group of ``listeners``; ``families`` are what the processes report."""
 
-    def __init__(self, command: Command, listeners: Sequence[socket.socket]) -> None:
-        self._command = command
+    def __init__(
+        self,
+        command: Command,
+        listeners: Sequence[Sequence[socket.socket]],
+        families: Sequence[Family] = (),
+    ) -> None:
+        self._command, self._families = command, families
         self._workers = [_Worker(listening) for listening in listeners]
         self._runs: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -70,12 +74,21 @@ class Supervisor:
         reasons = [worker.not_ready for worker in self._workers]
         return "" if "" in reasons else reasons[0]
 
-    def metrics_text(self) -> str:
-        parts = [part for worker in self._workers for part in (worker.before, worker.samples)]
-        merged: Metrics = merge_samples(FAMILIES, parts)
-        merged.put(WORKERS, sum(worker.process is not None for worker in self._workers))
-        merged.put(WORKER_RESTARTS, self._restarts)
-        return render(FAMILIES, merged)
+    @property
+    def workers(self) -> int:
+        """Processes that run now."""
+        return sum(worker.process is not None for worker in self._workers)
+
+    @property
+    def restarts(self) -> int:
+        """Processes that ended unasked and were started again."""
+        return self._restarts
+
+    def metrics(self) -> Metrics:
+        """What all processes have reported, merged."""
+        return merge_samples(
+            self._families, [part for worker in self._workers for part in (worker.before, worker.samples)]
+        )
 
     async def start(self) -> None:
         """Until all are ready.
@@ -103,7 +116,8 @@ class Supervisor:
         """Have each process drain for ``seconds``; whether none had to be killed."""
         self._stopping = True
         for worker in self._workers:
-            worker.listening.close()
+            for listening in worker.listening:
+                listening.close()
         self.signal(signal.SIGTERM)
         _, late = await asyncio.wait(self._runs, timeout=seconds + _KILL_SECONDS)
         self.signal(signal.SIGKILL)
@@ -120,7 +134,7 @@ class Supervisor:
         while not self._stopping:
             began = asyncio.get_running_loop().time()
             code = await self._once(worker)
-            worker.lost()
+            worker.lost(self._families)
             if self._stopping or not worker.ready.is_set():
                 return
             self._restarts += 1
@@ -132,10 +146,12 @@ class Supervisor:
 
     async def _once(self, worker: _Worker) -> int:
         ours, theirs = socket.socketpair()
-        descriptors = (worker.listening.fileno(), theirs.fileno())
+        descriptors = [listening.fileno() for listening in worker.listening]
         try:
-            command = self._command(*descriptors)
-            worker.process = await asyncio.create_subprocess_exec(*command, pass_fds=descriptors)
+            command = self._command(descriptors, theirs.fileno())
+            worker.process = await asyncio.create_subprocess_exec(
+                *command, pass_fds=(*descriptors, theirs.fileno())
+            )
         finally:
             theirs.close()
         reader, writer = await asyncio.open_connection(sock=ours, limit=_MAX_REPORT_BYTES)

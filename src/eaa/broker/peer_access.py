@@ -1,0 +1,93 @@
+"""What the peer of an attested channel may have: its evidence is appraised as any guest's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+
+from eaa.broker.judgement import Environment, Terms, appraised, judge, not_appraised
+from eaa.broker.names import ResourcePath
+from eaa.broker.ports import DecisionLog, PolicyEngine
+from eaa.broker.release import KEY_PLUGIN, RESOURCE_PLUGIN, CurrentBooks, Events, Releaser, Subject
+from eaa.broker.trustee_claims import policy_claims, policy_input, tee_class
+from eaa.errors import AccessDenied, EAAError
+from eaa.tls.peer import PeerIdentity
+from eaa.verify.result import VerifiedEvidence
+
+__all__ = ["PeerAccess"]
+
+
+class PeerAccess:
+    """Access of one connection; ``peer`` gives who is at its other end, as proven last.
+
+    Its evidence is appraised at the first request, and again when it was renewed or the policies changed.
+    """
+
+    def __init__(
+        self,
+        peer: Callable[[], PeerIdentity],
+        *,
+        name: str,
+        books: CurrentBooks,
+        engine: PolicyEngine,
+        releaser: Releaser,
+        decisions: DecisionLog,
+        terms: Terms,
+        clock: Callable[[], datetime],
+        new_id: Callable[[datetime], str],
+        events: Events,
+    ) -> None:
+        self._peer, self._name = peer, name
+        self._books, self._engine, self._releaser = books, engine, releaser
+        self._decisions, self._terms, self._clock, self._new_id = decisions, terms, clock, new_id
+        self._events = events
+        self._subject: Subject | None = None
+        self._appraised: tuple[VerifiedEvidence, int] | None = None
+
+    async def resource(self, path: ResourcePath) -> bytes:
+        """The newest version of the resource at ``path``; raises as :meth:`Releaser.release`."""
+        return await self._releaser.release(await self._who(), RESOURCE_PLUGIN, path.segments, {})
+
+    async def key(self, kid: str) -> bytes:
+        """The newest version of the key ``kid``; raises as :meth:`Releaser.release`."""
+        return await self._releaser.release(await self._who(), KEY_PLUGIN, (kid,), {})
+
+    async def _who(self) -> Subject:
+        """The peer and the claims of its attestation result.
+
+        Raises:
+            AccessDenied: ``access_denied.not_attested``: it has proven nothing.
+        """
+        result = self._peer().result
+        if result is None:
+            raise AccessDenied("the peer has shown no evidence", detail="not_attested")
+        book = self._books.policies
+        if self._subject is None or self._appraised != (result.verified, book.generation):
+            self._subject = await self._judged(result.verified)
+            self._appraised = (result.verified, book.generation)
+        return self._subject
+
+    async def _judged(self, verified: VerifiedEvidence) -> Subject:
+        now = self._clock()
+        decision_id = self._new_id(now)
+        sha256 = hashlib.sha256(verified.quote.encode()).hexdigest()
+        try:
+            judgement = judge(
+                [_environment(verified, sha256)], engine=self._engine, book=self._books.policies,
+                asked_policy="", terms=self._terms, token_id=decision_id, now=now, audience="", nonce="",
+            )  # fmt: skip
+        except EAAError as error:
+            self._events.attested(verified.tee, error)
+            error.decision = decision_id
+            refusal = not_appraised(decision_id, now, self._name, verified.tee, sha256, error)
+            await self._decisions.record(refusal)
+            raise
+        self._events.attested(verified.tee, None)
+        await self._decisions.record(appraised(decision_id, now, self._name, judgement))
+        return Subject(f"{self._name} attestation {decision_id}", verified.tee, sha256, judgement.claims)
+
+
+def _environment(verified: VerifiedEvidence, sha256: str) -> Environment:
+    tee, claims = policy_claims(verified, None)
+    return Environment(tee, tee_class(tee), sha256, policy_input(tee, claims))

@@ -1,0 +1,127 @@
+"""Evidence as it came from a guest → a verified environment, as policies see it. In order:
+
+ 1. Evidence is read; the sample TEE, which proves nothing, only where it is allowed.
+ 2. Init-data, if given, is what the hardware says the guest was started with.
+ 3. The evidence is genuine, and its signed report data is one of those that bind the challenge and the key.
+ 4. An event log that came with it leads to the registers that the hardware signed.
+
+How acceptable it is, an out-of-date platform or a debug bit included, is left to the policy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from eaa.broker.judgement import Environment
+from eaa.broker.kbs.binding import additional_digest, primary_digests, report_data_field
+from eaa.broker.kbs.challenge import Challenge
+from eaa.broker.kbs.evidence import ParsedEvidence, SampleEvidence, parse_evidence
+from eaa.broker.kbs.init_data import InitData, expected_register, parse_init_data
+from eaa.broker.kbs.messages import AttestRequest
+from eaa.broker.kbs.tees import Tee
+from eaa.broker.trustee_claims import policy_claims, policy_input, sample_claims, tee_class
+from eaa.endorsements.collateral import IntelCollateral
+from eaa.errors import AccessDenied, BindingError
+from eaa.evidence.event_log import parse_event_log
+from eaa.tls.dcap_verifier import DcapVerifier
+from eaa.tls.peer import AttachedEvidence, EvidenceKind
+
+__all__ = ["EnvironmentVerifier"]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentVerifier:
+    """Verifies what guests send.
+
+    ``attached`` gives endorsements that go with evidence of a kind, or ``None`` where the verifier's own
+    pool is all there is. ``unsafe_sample`` takes the TEE ``sample`` at its word.
+    """
+
+    dcap: DcapVerifier
+    attached: Callable[[EvidenceKind], IntelCollateral | None]
+    unsafe_sample: bool
+
+    def verify(self, request: AttestRequest, challenge: Challenge, *, now: datetime) -> list[Environment]:
+        """The environments of ``request``, the primary one first.
+
+        Raises:
+            FormatError, UnsupportedError: evidence or init-data that cannot be read.
+            AccessDenied: ``access_denied.sample``.
+            EndorsementNotFound: there is nothing to verify it with.
+            VerificationError: not genuine, or not bound to the challenge, the key, or the init-data.
+        """
+        init_data = parse_init_data(request.init_data) if request.init_data is not None else None
+        runtime: dict[str, Any] = {"nonce": request.nonce, "tee-pubkey": dict(request.tee_key.jwk)}
+        if challenge.version.is_composite:
+            runtime["additional-evidence"] = request.additional_text
+        primary = self._environment(
+            challenge.tee, request.primary, primary_digests(request, challenge), init_data, runtime, now
+        )
+        digest = (additional_digest(request, challenge),) if request.additional else ()
+        return [
+            primary,
+            *(
+                self._environment(tee, value, digest, None, runtime, now)
+                for tee, value in request.additional.items()
+            ),
+        ]
+
+    def _environment(
+        self,
+        tee: Tee,
+        value: Any,
+        digests: Sequence[bytes],
+        init_data: InitData | None,
+        runtime: Mapping[str, Any],
+        now: datetime,
+    ) -> Environment:
+        # 1.
+        evidence = parse_evidence(tee, value)
+        expected = [report_data_field(tee, digest) for digest in digests]
+        if isinstance(evidence, SampleEvidence):
+            claims = self._sample(evidence, expected, init_data)
+            sha256 = hashlib.sha256(orjson.dumps(value)).hexdigest()
+        else:
+            # 2.
+            register = expected_register(tee, init_data.digest) if init_data is not None else None
+            # 3.–4.
+            claims = self._genuine(evidence, expected, register, now)
+            sha256 = hashlib.sha256(evidence.evidence).hexdigest()
+        seen = policy_input(
+            tee.value,
+            claims,
+            init_data_claims=dict(init_data.claims) if init_data is not None else None,
+            runtime_data_claims=runtime,
+        )
+        return Environment(tee.value, tee_class(tee.value), sha256, seen)
+
+    def _genuine(
+        self, evidence: ParsedEvidence, expected: Sequence[bytes], register: bytes | None, now: datetime
+    ) -> dict[str, Any]:
+        verified = self.dcap.verify_genuine(
+            AttachedEvidence(evidence.kind, evidence.evidence, self.attached(evidence.kind)),
+            report_data=expected,
+            config_id=register,
+            now=now,
+        )
+        log = parse_event_log(evidence.event_log) if evidence.event_log is not None else None
+        return policy_claims(verified, log)[1]
+
+    def _sample(
+        self, evidence: SampleEvidence, expected: Sequence[bytes], init_data: InitData | None
+    ) -> dict[str, Any]:
+        if not self.unsafe_sample:
+            raise AccessDenied(
+                "evidence of the TEE sample proves nothing, and is taken only under unsafe_sample",
+                detail="sample",
+            )
+        if evidence.report_data not in expected:
+            raise BindingError("the sample's report data is not that of this challenge", detail="report_data")
+        digest = init_data.digest if init_data is not None else None
+        return sample_claims(evidence.svn, evidence.report_data, digest)

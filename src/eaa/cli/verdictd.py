@@ -1,0 +1,179 @@
+"""``verdictd``: the verifier and key broker."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eaa import __version__
+from eaa.cli.console import EXIT_CODES, debug_option
+from eaa.cli.invocation import prepare_streams
+from eaa.cli.service_command import ServiceCommand, say
+from eaa.cli.verdictd_inputs import channel_config, evidence_source
+from eaa.cli.verdictd_run import run_supervisor, run_worker
+from eaa.services.verdictd.config import load_config
+from eaa.services.verdictd.logs import configure_logs
+
+__all__ = ["main", "verdictd"]
+
+#: Flags by section and key. What is not given leaves the environment and the file their say.
+_FLAGS = {
+    "state_directory": ("state_directory",),
+    "workers": ("workers",),
+    "drain_seconds": ("drain_seconds",),
+    "http": ("http", "listen"),
+    "listen": ("channel", "listen"),
+    "tls": ("channel", "tls"),
+    "crypto": ("channel", "crypto"),
+    "attester": ("channel", "attester"),
+    "verifier": ("channel", "verifier"),
+    "mutual": ("channel", "mutual"),
+    "profile": ("channel", "profile"),
+    "unsafe_null": ("channel", "unsafe_null"),
+    "client_api": ("client_api", "listen"),
+    "metrics": ("metrics", "listen"),
+    "storage": ("storage", "url"),
+    "master_key": ("storage", "master_key"),
+    "collateral": ("verification", "collateral"),
+    "trust_anchor": ("verification", "trust_anchors"),
+    "simulated": ("verification", "simulated"),
+    "simulated_dir": ("verification", "simulated_directory"),
+    "unsafe_sample": ("verification", "unsafe_sample"),
+    "log_level": ("log", "level"),
+    "log_format": ("log", "format"),
+}
+
+
+def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Of a process that a supervisor has started: control socket, HTTP, and the channel if there is one."""
+    return tuple(int(part) for part in value.split(",")) if value else None
+
+
+@click.command(
+    "verdictd",
+    cls=ServiceCommand,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="verdictd")
+@click.option("-C", "--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration, TOML.")
+@click.option("--http", metavar="ADDR", help="KBS protocol and administration.  [default: 127.0.0.1:8080]")
+@click.option(
+    "-l", "--listen", metavar="ADDR", help="Attested channel, '' for none.  [default: 127.0.0.1:1234]"
+)
+@click.option(
+    "--client-api", metavar="ADDR", help="gRPC administration, '' for none.  [default: [::1]:60000]"
+)
+@click.option("--metrics", metavar="ADDR", help="Metrics and health, '' for none.  [default: 127.0.0.1:8081]")
+@click.option("--tls", metavar="NAME", help="TLS library of the channel: openssl.")
+@click.option("--crypto", metavar="NAME", help="Crypto library of the channel: openssl.")
+@click.option("--attester", metavar="NAME", help="Who collects our evidence for the channel.")
+@click.option("--verifier", metavar="NAME", help="Who verifies the peer's evidence.")
+@click.option(
+    "-m", "--mutual/--no-mutual", default=None, help="The channel's peer shows evidence.  [default: mutual]"
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["exporter-v1", "ratls-cert"]),
+    help="How evidence is bound to the channel.",
+)
+@click.option(
+    "--unsafe-null", is_flag=True, default=None, help="Allow nullattester and nullverifier to be named."
+)
+@click.option(
+    "--state-directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where files are kept that are not configured otherwise.",
+)
+@click.option("--storage", metavar="URL", help="sqlite:///PATH or postgresql://USER@HOST/DATABASE.")
+@click.option("--master-key", metavar="URI", help="file:PATH, openbao+https://… or pkcs11:….")
+@click.option(
+    "--collateral",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Endorsements: a file or a folder. Repeatable.",
+)
+@click.option(
+    "--trust-anchor",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Root certificate to trust instead of Intel's. Repeatable.",
+)
+@click.option(
+    "--simulated", is_flag=True, default=None, help="Believe this user's simulated vendor, and nobody else."
+)
+@click.option(
+    "--simulated-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the simulated vendor.  [env: EAA_SIMULATED_DIR]",
+)
+@click.option(
+    "--unsafe-sample", is_flag=True, default=None, help="Accept the TEE 'sample', which proves nothing."
+)
+@click.option("--workers", type=int, metavar="N", help="Processes that share the ports.  [default: 1]")
+@click.option(
+    "--drain-seconds",
+    type=float,
+    metavar="SECONDS",
+    help="What open requests are given to end.  [default: 20]",
+)
+@click.option("--log-level", type=click.Choice(["debug", "info", "warn", "error", "fatal", "off"]))
+@click.option("--log-format", type=click.Choice(["json", "text"]))
+@click.option("--check", is_flag=True, help="Say whether the configuration is sound, and end.")
+@click.option("--worker-descriptors", callback=_descriptors, hidden=True)
+@debug_option
+def verdictd(
+    config: Path | None, check: bool, worker_descriptors: tuple[int, ...] | None, **values: Any
+) -> None:
+    """Appraise evidence; release keys and resources to what the policies accept.
+
+    Guests speak the KBS protocol over HTTP, or the EAA protocol over attested TLS. Flags go before the
+    environment (VERDICTD_…), that before the file. SIGTERM drains, SIGHUP renews keys and reads
+    endorsements anew. The administrator's key is made at the first start.
+
+    \b
+    Examples:
+      verdictd --simulated --attester simulated
+      verdictd -C /etc/verdictd.toml --collateral /var/lib/verdictd/collateral
+    """
+    loaded = load_config(config, _flags(values), os.environ)
+    configure_logs(loaded.log.level, loaded.log.format)
+    if check:
+        channel_config(loaded, evidence_source(loaded)[0])
+        say("the configuration is sound")
+    elif worker_descriptors:
+        run_worker(loaded, worker_descriptors)
+    elif loaded.workers > 1:
+        run_supervisor(loaded, sys.argv[1:])
+    else:
+        run_worker(loaded, None)
+
+
+def _flags(values: dict[str, Any]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name, place in _FLAGS.items():
+        value = values.pop(name)
+        if value is not None and value != ():
+            table = given
+            for part in place[:-1]:
+                table = table.setdefault(part, {})
+            table[place[-1]] = value
+    return given
+
+
+def main() -> None:
+    """The console script."""
+    prepare_streams()
+    verdictd(prog_name="verdictd")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What ``verdictd`` verifies evidence with, and its own evidence for the attested channel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from eaa.appraisal.policy import Policy
+from eaa.attester.instances import AttesterOptions, choose_attester
+from eaa.attester.simulated_attester import StoredSimulatedAttester
+from eaa.attester.simulated_store import SimulatedStore, simulated_directory
+from eaa.cli.anchors import load_anchors
+from eaa.cli.files import load_collateral
+from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
+from eaa.endorsements.collateral import IntelCollateral
+from eaa.endorsements.pool import EndorsementPool, merge
+from eaa.endorsements.roots import INTEL_SGX_ROOTS
+from eaa.endorsements.tcb import TcbStatus
+from eaa.endorsements.x509 import Certificate
+from eaa.errors import UsageError
+from eaa.services.verdictd.config import VerdictdConfig
+from eaa.services.verdictd.core import EvidenceSource
+from eaa.tls.instances import SIMULATED, require_crypto, require_tls
+from eaa.tls.peer import EvidenceKind, Profile
+from eaa.tls.verifiers import DcapVerifier, make_verifier
+from eaa.transport.config import ChannelConfig
+from eaa.verify.dcap import Memo
+
+__all__ = ["channel_config", "evidence_source"]
+
+#: Chains, identities, TCB infos and revocation lists of a few hundred platforms, and their attestation keys.
+_MEMO_ENTRIES = 65536
+#: What is acceptable the broker's policies decide; of a channel's peer only genuineness is asked before.
+_ANY = Policy(accepted_statuses=frozenset(TcbStatus) - {TcbStatus.REVOKED}, allow_debug=True)
+
+
+def evidence_source(config: VerdictdConfig) -> tuple[EvidenceSource, tuple[str, ...]]:
+    """What guests' evidence is verified with, and what is to be said of it.
+
+    Raises:
+        UsageError, ConfigError, FormatError: a file cannot be used, and why.
+    """
+    verification = config.verification
+    pool, notes = _pool(verification.collateral)
+    store = SimulatedStore(verification.simulated_directory or simulated_directory(os.environ))
+    verifier = make_verifier(
+        SIMULATED if verification.simulated else "",
+        policy=_ANY,
+        pool=pool,
+        trust_anchors=_anchors(config, store),
+        memo=Memo(_MEMO_ENTRIES),
+        allow_null=False,
+    )
+    if not isinstance(verifier, DcapVerifier):
+        raise UsageError("guests' evidence is verified, never taken as it is", detail="verifier")
+    notes += verifier.notes
+    if verification.unsafe_sample:
+        notes.append("unsafe_sample: evidence of the TEE 'sample' is taken, which proves nothing")
+    if pool is None and not verification.simulated:
+        notes.append("there are no endorsements: no evidence that comes without can be verified (collateral)")
+    attached = _simulated_collateral(store) if verification.simulated else (lambda kind: None)
+    return EvidenceSource(verifier, attached), tuple(notes)
+
+
+def channel_config(
+    config: VerdictdConfig, evidence: EvidenceSource
+) -> tuple[ChannelConfig | None, tuple[str, ...]]:
+    """The attested channel's configuration, ``None`` if it is switched off, and what is to be said of it.
+
+    Raises:
+        UsageError, ConfigError, UnsupportedError, AttesterError: what is named cannot be had, and why.
+    """
+    channel, verification = config.channel, config.verification
+    if not channel.listen:
+        return None, ()
+    require_tls(channel.tls)
+    require_crypto(channel.crypto)
+    store = SimulatedStore(verification.simulated_directory or simulated_directory(os.environ))
+    settings = AttesterOptions(simulated_directory=store.directory, simulated_fields={})
+    chosen = choose_attester(
+        channel.attester, root=Path("/"), options=settings, allow_null=channel.unsafe_null
+    )
+    notes = [f"attester {item.name} is passed over: {item.reason}" for item in chosen.passed_over]
+    verifier = evidence.dcap if not channel.verifier else make_verifier(
+        channel.verifier, policy=_ANY, pool=evidence.dcap.pool, trust_anchors=evidence.dcap.trust_anchors,
+        memo=evidence.dcap.memo, allow_null=channel.unsafe_null,
+    )  # fmt: skip
+    if not channel.mutual:
+        notes.append("the channel's peers show no evidence (mutual = false): nothing is released to them")
+    made = ChannelConfig(
+        attester=chosen.attester,
+        verifier=verifier if channel.mutual else None,
+        profile=Profile(channel.profile),
+        mutual=channel.mutual,
+    )
+    return made, tuple(notes)
+
+
+def _pool(paths: tuple[Path, ...]) -> tuple[EndorsementPool | None, list[str]]:
+    files = load_collateral(str(path) for path in paths)
+    if not files:
+        return None, []
+    named = (read_endorsements(name, data) for name, data in files.named.items())
+    pool = merge([*named, read_endorsement_folder(files.found)])
+    return pool, [f"{name}: not an endorsement that is known, ignored" for name in pool.ignored]
+
+
+def _anchors(config: VerdictdConfig, store: SimulatedStore) -> tuple[Certificate, ...]:
+    named = config.verification.trust_anchors
+    if not config.verification.simulated:
+        return load_anchors(str(path) for path in named) or INTEL_SGX_ROOTS
+    if named:
+        raise UsageError(
+            "simulated believes one root, and trust_anchors are given too", detail="trust_anchors"
+        )
+    return (store.trust_anchor(now=datetime.now(UTC)),)
+
+
+def _simulated_collateral(store: SimulatedStore) -> Callable[[EvidenceKind], IntelCollateral | None]:
+    """The simulated vendor's endorsements of the day, for guests that cannot attach them."""
+    attesters = {
+        EvidenceKind.SGX_QUOTE: StoredSimulatedAttester(
+            SIMULATED, "sgx", store=store, now=lambda: datetime.now(UTC), fields={}, debug=False
+        ),
+        EvidenceKind.TDX_QUOTE: StoredSimulatedAttester(
+            SIMULATED, "tdx", store=store, now=lambda: datetime.now(UTC), fields={}, debug=False
+        ),
+    }
+
+    def attached(kind: EvidenceKind) -> IntelCollateral | None:
+        return attesters[kind].collateral() if kind in attesters else None
+
+    return attached

@@ -1,0 +1,311 @@
+"""Configuration of ``verdictd``: flags over environment over file over default.
+
+The file is TOML. A variable is ``VERDICTD_`` with the section and key in capitals and two underscores between
+them, e.g. ``VERDICTD_STORAGE__URL``; lists and tables are JSON. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from eaa.errors import ConfigError
+
+__all__ = [
+    "AdminKeyEntry",
+    "VerdictdConfig",
+    "default_state_directory",
+    "is_loopback",
+    "load_config",
+    "split_address",
+]
+
+MAX_FILE_BYTES = 1024 * 1024
+_MAX_PORT = 0xFFFF
+_PREFIX = "VERDICTD_"
+#: Where ``verdict`` finds the service.
+_OF_OTHERS = frozenset({"VERDICTD_URL"})
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Http(_Section):
+    """The KBS protocol, and administration over HTTP."""
+
+    listen: str = "127.0.0.1:8080"
+    certificate: Path | None = Field(
+        default=None, description="PEM; with private_key, the listener speaks TLS"
+    )
+    private_key: Path | None = None
+    insecure_http: bool = Field(
+        default=False,
+        description="clear text off loopback: for guests alone, administration is not served then",
+    )
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    max_connections: int = Field(default=2000, ge=1)
+    request_seconds: float = Field(default=30, gt=0, le=600)
+
+    @model_validator(mode="after")
+    def _both(self) -> Http:
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key go together")
+        if not (self.certificate or self.insecure_http or is_loopback(self.listen)):
+            raise ValueError(
+                f"listen = {self.listen!r} is not loopback: give certificate and private_key,"
+                " or insecure_http = true"
+            )
+        return self
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        split_address(value)
+        return value
+
+
+class Channel(_Section):
+    """The EAA protocol over attested TLS. An empty ``listen`` switches it off."""
+
+    listen: str = "127.0.0.1:1234"
+    tls: str = ""
+    crypto: str = ""
+    attester: str = ""
+    verifier: str = ""
+    mutual: bool = Field(
+        default=True, description="the peer shows evidence; without, nothing is released to anybody"
+    )
+    profile: Literal["exporter-v1", "ratls-cert"] = "exporter-v1"
+    unsafe_null: bool = False
+
+
+class ClientApi(_Section):
+    """Administration over gRPC. An empty ``listen`` switches it off."""
+
+    listen: str = "[::1]:60000"
+    certificate: Path | None = None
+    private_key: Path | None = None
+
+
+class Metrics(_Section):
+    """``/metrics``, ``/healthz`` and ``/readyz`` of their own. An empty ``listen`` switches it off."""
+
+    listen: str = "127.0.0.1:8081"
+
+
+class Storage(_Section):
+    """Where everything is kept. Empty values are files in the state directory."""
+
+    url: str = Field(default="", description="sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+    master_key: str = Field(default="", description="file:PATH, openbao+https://…, or pkcs11:…")
+    refresh_seconds: float = Field(
+        default=1, gt=0, le=60, description="how soon another replica's change is seen"
+    )
+
+
+class Verification(_Section):
+    """What evidence is verified with."""
+
+    collateral: tuple[Path, ...] = Field(default=(), description="endorsements: files and folders")
+    trust_anchors: tuple[Path, ...] = Field(default=(), description="roots to believe instead of Intel's")
+    simulated: bool = Field(
+        default=False, description="believe the simulated vendor of this user, and nobody else"
+    )
+    simulated_directory: Path | None = None
+    unsafe_sample: bool = Field(default=False, description="accept the TEE 'sample', which proves nothing")
+    allow_rsa1_5: bool = Field(default=False, description="wrap for keys that ask for RSA1_5")
+
+
+class Tokens(_Section):
+    """Attestation results."""
+
+    issuer: str = "verdictd"
+    seconds: int = Field(default=300, ge=10, le=86400)
+    rotate_days: int = Field(default=30, ge=1, le=3650)
+    verbose: bool = Field(default=True, description="with the evidence's claims; without, tokens are small")
+
+
+class Limits(_Section):
+    """How much at once."""
+
+    challenge_seconds: int = Field(default=300, ge=10, le=3600)
+    auth_per_second: float = Field(default=0, ge=0, description="for each address; 0: no bound")
+    appraisals: int = Field(default=256, ge=1, description="at a time; more wait, and then are refused")
+
+
+class AdminKeyEntry(_Section):
+    """Whose tokens are believed on administration."""
+
+    kid: str = Field(min_length=1, max_length=128)
+    public_key: Path
+    issuer: str = ""
+    audience: str = "verdictd"
+    roles: tuple[Literal["admin", "provisioner", "reader"], ...] = ("admin",)
+
+
+class Admin(_Section):
+    """Who may administrate. Without keys, one is made at the first start in the state directory."""
+
+    keys: tuple[AdminKeyEntry, ...] = ()
+
+
+class Log(_Section):
+    """One line for each event on stderr."""
+
+    level: Literal["debug", "info", "warn", "error", "fatal", "off"] = "info"
+    format: Literal["json", "text"] = "json"
+
+
+class VerdictdConfig(BaseSettings):
+    """All of it."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=_PREFIX, env_nested_delimiter="__"
+    )
+
+    state_directory: Path = Field(default_factory=lambda: default_state_directory(os.environ))
+    workers: int = Field(default=1, ge=1, le=64)
+    drain_seconds: float = Field(default=20, ge=0, le=3600)
+    http: Http = Field(default_factory=Http)
+    channel: Channel = Field(default_factory=Channel)
+    client_api: ClientApi = Field(default_factory=ClientApi)
+    metrics: Metrics = Field(default_factory=Metrics)
+    storage: Storage = Field(default_factory=Storage)
+    verification: Verification = Field(default_factory=Verification)
+    tokens: Tokens = Field(default_factory=Tokens)
+    limits: Limits = Field(default_factory=Limits)
+    admin: Admin = Field(default_factory=Admin)
+    log: Log = Field(default_factory=Log)
+
+    @property
+    def storage_url(self) -> str:
+        return self.storage.url or f"sqlite:///{self.state_directory / 'verdictd.sqlite'}"
+
+    @property
+    def master_key(self) -> str:
+        return self.storage.master_key or f"file:{self.state_directory / 'master.key'}"
+
+
+def load_config(
+    file: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]
+) -> VerdictdConfig:
+    """The configuration of ``file``, if any, overridden by ``environment``, overridden by ``flags``.
+
+    Args:
+        file: TOML, at most 1 MiB.
+        flags: nested as the sections are; only what was given.
+        environment: as ``os.environ``.
+
+    Raises:
+        ConfigError: names the file, or the variable, or the flag's key, and what is wrong with it.
+    """
+    tables = _read(file) if file else {}
+    _require_known(environment)
+
+    class Loaded(VerdictdConfig):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (
+                InitSettingsSource(settings_cls, dict(flags)),
+                _Environment(settings_cls, environment),
+                InitSettingsSource(settings_cls, tables),
+            )
+
+    try:
+        return Loaded()
+    except ValidationError as error:
+        raise _refused(error, file) from None
+    except ValueError as error:
+        raise ConfigError(f"environment: {error}", detail="value", key="environment") from None
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Host and port of ``host:port`` or ``[v6]:port``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"expected host:port or [v6]:port, got {text!r}")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > _MAX_PORT:
+        raise ValueError(f"expected host:port or [v6]:port, got {text!r}")
+    return host, int(port)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach ``address``."""
+    host = split_address(address)[0]
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def default_state_directory(environment: Mapping[str, str]) -> Path:
+    """``/var/lib/verdictd`` for root, else below the user's state directory."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/verdictd")
+    home = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '')}/.local/state"
+    return Path(home) / "verdictd"
+
+
+class _Environment(EnvSettingsSource):
+    """Of a given environment, so that the process's own is nobody's hidden argument."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str]) -> None:
+        self._given = {name.lower(): value for name, value in environment.items()}
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._given
+
+
+def _require_known(environment: Mapping[str, str]) -> None:
+    for name in environment:
+        if name.startswith(_PREFIX) and name not in _OF_OTHERS:
+            first = name.removeprefix(_PREFIX).split("__")[0].lower()
+            if first not in VerdictdConfig.model_fields:
+                raise ConfigError(f"environment: {name}: there is no such key", detail="value", key=name)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}", detail="file", file=str(file)) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigError(f"{file}: more than {MAX_FILE_BYTES} bytes", detail="file", file=str(file))
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML: {error}", detail="file", file=str(file)) from None
+
+
+def _refused(error: ValidationError, file: Path | None) -> ConfigError:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "there is no such key"
+    where = f" (from {file}, the environment or a flag)" if file else " (from the environment or a flag)"
+    return ConfigError(f"{key}: {message}{where}", detail="value", key=key, file=str(file or ""))

@@ -1,0 +1,64 @@
+"""The HTTP application of verdictd: guests' routes, administrators' where they are safe, health."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from eaa.broker.administration import Principal
+from eaa.services.verdictd.config import VerdictdConfig, is_loopback
+from eaa.services.verdictd.core import Core, clock
+from eaa.services.verdictd.http_admin import admin_routes, resource_endpoint
+from eaa.services.verdictd.http_guest import GuestRoutes
+from eaa.services.verdictd.metrics import VerdictdMetrics
+from eaa.services.verdictd.middleware import Around
+
+__all__ = ["http_app", "serves_administration"]
+
+
+def http_app(
+    config: VerdictdConfig, core: Core, metrics: VerdictdMetrics, not_ready: Callable[[], str]
+) -> ASGIApp:
+    """The application. ``not_ready`` says why it cannot serve, or is empty."""
+
+    def authenticate(token: str) -> Principal:
+        return core.credentials.verify(token, now=clock())
+
+    administered = serves_administration(config)
+    guests = GuestRoutes(
+        core.broker, core.books,
+        admin_resource=resource_endpoint(core.administration, authenticate) if administered else None,
+        max_body_bytes=config.http.max_body_bytes,
+    )  # fmt: skip
+    routes = [
+        Route("/healthz", _healthy, methods=["GET"]),
+        Route("/readyz", _readiness(not_ready), methods=["GET"]),
+        *(admin_routes(core.administration, authenticate, now=clock) if administered else ()),
+        *guests.routes(),
+    ]
+    return Around(
+        Starlette(routes=routes), metrics=metrics, max_requests=config.http.max_connections,
+        seconds=config.http.request_seconds,
+    )  # fmt: skip
+
+
+def serves_administration(config: VerdictdConfig) -> bool:
+    """Not in clear text off loopback: a credential that is overheard is lost."""
+    return config.http.certificate is not None or is_loopback(config.http.listen)
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def _readiness(not_ready: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
+    async def ready(_: Request) -> Response:
+        reason = not_ready()
+        return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
+
+    return ready

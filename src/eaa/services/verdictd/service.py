@@ -1,0 +1,193 @@
+"""One process of verdictd: its listeners around one core, from start to drained."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from prometheus_client import CollectorRegistry, generate_latest
+
+from eaa.errors import ConfigError, EAAError, InternalError
+from eaa.services.attested_listener import AttestedListener
+from eaa.services.metrics_http import Health, start_metrics_server
+from eaa.services.verdictd.config import VerdictdConfig, split_address
+from eaa.services.verdictd.core import Core, EvidenceSource, clock, open_core
+from eaa.services.verdictd.grpc_admin import grpc_handlers
+from eaa.services.verdictd.http_app import http_app, serves_administration
+from eaa.services.verdictd.metrics import VerdictdMetrics
+from eaa.transport.config import ChannelConfig
+from eaa.transport.grpc.server import ClientApiServer, Limits, TlsFiles
+
+__all__ = ["Inputs", "Verdictd"]
+
+_LOG = logging.getLogger("eaa.verdictd")
+#: Of an attested channel without requests.
+_IDLE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is handed to the process: configuration, what evidence is verified with, bound sockets.
+
+    ``channel`` and its socket are ``None`` where the EAA protocol is switched off.
+    """
+
+    config: VerdictdConfig
+    evidence: EvidenceSource
+    channel: ChannelConfig | None
+    http_socket: socket.socket
+    channel_socket: socket.socket | None
+    shared: bool = False  # whether other processes serve the same ports
+
+
+class Verdictd:
+    """Started and drained by :func:`eaa.services.running.run_until_stopped`."""
+
+    def __init__(self, inputs: Inputs, say: Callable[[str], None]) -> None:
+        self._inputs, self._say = inputs, say
+        self._registry = CollectorRegistry()
+        self._metrics = VerdictdMetrics(self._registry)
+        self._core: Core | None = None
+        self._http: uvicorn.Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._channel: AttestedListener | None = None
+        self._client_api: ClientApiServer | None = None
+        self._health: asyncio.Server | None = None
+        self._draining = False
+
+    @property
+    def not_ready(self) -> str:
+        """Why it cannot serve now, or empty."""
+        if self._core is None:
+            return "starting"
+        if self._draining:
+            return "draining"
+        try:
+            _ = self._core.books.policies
+        except EAAError as error:
+            return error.code
+        return ""
+
+    async def start(self) -> None:
+        """Open everything and serve.
+
+        Raises:
+            EAAError: what cannot be had, and why; then nothing is left open.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.drain(0)
+            raise
+
+    async def _start(self) -> None:
+        config = self._inputs.config
+        self._core = await open_core(config, self._inputs.evidence, self._metrics)
+        for note in self._core.notes:
+            _LOG.warning("%s", note)
+        await self._start_channel(self._core)
+        await self._start_client_api(self._core)
+        await self._start_http(self._core)
+        if config.metrics.listen and not self._inputs.shared:
+            host, port = split_address(config.metrics.listen)
+            health = Health(lambda: self.not_ready, self.metrics_text)
+            self._health, port = await start_metrics_server(host, port, health)
+            self._say(f"metrics on http://{host}:{port}/metrics")
+
+    def metrics_text(self) -> str:
+        """In Prometheus' text format."""
+        return generate_latest(self._registry).decode()
+
+    def replace(self, channel: ChannelConfig | None) -> None:
+        """New attested connections get new keys and evidence."""
+        if self._channel is not None and channel is not None:
+            self._channel.replace(channel)
+
+    async def drain(self, seconds: float) -> bool:
+        """Accept no more, let what is under way end, then close; whether all ended by itself."""
+        self._draining = True
+        whole = True
+        if self._channel is not None:
+            whole = await self._channel.drain(seconds)
+        if self._client_api is not None:
+            await self._client_api.stop(seconds)
+        if self._http is not None and self._serving is not None:
+            self._http.should_exit = True
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._serving
+        if self._health is not None:
+            self._health.close()
+        if self._core is not None:
+            await self._core.close()
+            self._core = None
+        return whole
+
+    async def _start_http(self, core: Core) -> None:
+        config = self._inputs.config
+        app = http_app(config, core, self._metrics, lambda: self.not_ready)
+        tls = config.http
+        settings = uvicorn.Config(
+            app, http="httptools", loop="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, date_header=True, timeout_keep_alive=30, h11_max_incomplete_event_size=65536,
+            ssl_certfile=str(tls.certificate) if tls.certificate else None,
+            ssl_keyfile=str(tls.private_key) if tls.private_key else None,
+            timeout_graceful_shutdown=max(1, int(config.drain_seconds)), ws="none", backlog=1024,
+        )  # fmt: skip
+        self._http = _Server(settings)
+        self._serving = asyncio.create_task(self._http.serve(sockets=[self._inputs.http_socket]))
+        while not self._http.started:
+            if self._serving.done():
+                self._serving.result()
+                raise InternalError("the HTTP server ended before it began")
+            await asyncio.sleep(0.005)
+
+    async def _start_channel(self, core: Core) -> None:
+        listening, channel = self._inputs.channel_socket, self._inputs.channel
+        if listening is None or channel is None:
+            return
+        from eaa.services.verdictd.channel_face import ChannelFace
+        face = ChannelFace(core, self._metrics, idle_seconds=_IDLE_SECONDS)
+        self._channel = AttestedListener(face.serve, listening, channel)
+        face.draining = self._channel.draining
+        await self._channel.start()
+
+    async def _start_client_api(self, core: Core) -> None:
+        api = self._inputs.config.client_api
+        if not api.listen:
+            return
+        self._client_api = ClientApiServer(
+            api.listen,
+            grpc_handlers(core.administration),
+            lambda token: core.credentials.verify(token, now=clock()),
+            tls=_tls(api.private_key, api.certificate),
+            limits=Limits(),
+            shared=self._inputs.shared,
+        )
+        port = await self._client_api.start()
+        host, _ = split_address(api.listen)
+        self._say(f"client API on {f'[{host}]' if ':' in host else host}:{port}")
+        if not serves_administration(self._inputs.config):
+            self._say("administration over HTTP is not served: its listener is in clear text off loopback")
+
+
+class _Server(uvicorn.Server):
+    """Signals are ours to take."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _tls(key: Path | None, certificate: Path | None) -> TlsFiles | None:
+    if key is None or certificate is None:
+        return None
+    try:
+        return TlsFiles(key.read_bytes(), certificate.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"client_api: {error.filename}: {error.strerror}", detail="client_api") from None
