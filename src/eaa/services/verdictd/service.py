@@ -74,6 +74,17 @@ class Verdictd:
             return error.code
         return ""
 
+    @property
+    def core(self) -> Core:
+        """What it decides with.
+
+        Raises:
+            InternalError: it is not started.
+        """
+        if self._core is None:
+            raise InternalError("verdictd is not started")
+        return self._core
+
     async def start(self) -> None:
         """Open everything and serve.
 
@@ -152,6 +163,7 @@ class Verdictd:
         if listening is None or channel is None:
             return
         from eaa.services.verdictd.channel_face import ChannelFace
+
         face = ChannelFace(core, self._metrics, idle_seconds=_IDLE_SECONDS)
         self._channel = AttestedListener(face.serve, listening, channel)
         face.draining = self._channel.draining
