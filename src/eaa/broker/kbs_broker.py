@@ -27,7 +27,7 @@ from eaa.broker.records import Decision, Session
 from eaa.broker.release import CurrentBooks, Events, Releaser, Subject
 from eaa.broker.tokens import issue_token, token_claims, verify_token
 from eaa.broker.verified_environment import EnvironmentVerifier
-from eaa.errors import AccessDenied, EAAError, PolicyError, SessionError
+from eaa.errors import AccessDenied, EAAError, SessionError, UnsupportedError
 
 __all__ = ["Asked", "Attested", "Challenged", "KbsBroker", "KbsTerms"]
 
@@ -118,8 +118,8 @@ class KbsBroker:
         """A challenge for the guest that sent ``body`` to ``/auth``. Nothing is kept.
 
         Raises:
-            FormatError, UnsupportedError: what it says of itself.
-            PolicyError: ``policy.unknown``: the policy that it asks for.
+            FormatError, UnsupportedError: what it says of itself; ``unsupported.policy_id``: the policy that it
+                asks for is not there.
         """
         try:
             challenge = self._challenge(body)
@@ -135,7 +135,9 @@ class KbsBroker:
         request = parse_auth_request(body)
         require_readable(request.tee)
         if request.policy_id and not self._books.policies.knows(request.policy_id):
-            raise PolicyError(f"there is no attestation policy {request.policy_id!r}", detail="unknown")
+            raise UnsupportedError(
+                f"there is no attestation policy {request.policy_id!r}", detail="policy_id"
+            )
         now = self._clock()
         return Challenge(
             self._random(ID_BYTES), self._random(NONCE_BYTES), request.version, request.tee,

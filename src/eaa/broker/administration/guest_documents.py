@@ -1,0 +1,75 @@
+"""Documents that guests fetch by fixed paths, as the original system serves them: keyring, image policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eaa.broker.administration.gpg_keyring import Certificate, merge, parse_keyring, without
+from eaa.broker.administration.image_documents import require_image_policy, require_sigstore_config
+from eaa.broker.administration.principal import Principal
+from eaa.broker.administration.resources import ResourceAdministration
+from eaa.broker.names import ResourcePath
+from eaa.errors import FormatError, ResourceNotFound
+
+__all__ = ["GPG_KEYRING", "IMAGE_POLICY", "SIGSTORE_CONFIG", "GuestDocuments"]
+
+GPG_KEYRING = ResourcePath("default", "gpg-public-config", "test")
+IMAGE_POLICY = ResourcePath("default", "security-policy", "test")
+SIGSTORE_CONFIG = ResourcePath("default", "sigstore-config", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class GuestDocuments:
+    """They are resources; errors and roles are those of resources.
+
+    Importing and deleting a key is reading the keyring and writing another: who calls lets one caller at a
+    time do so.
+    """
+
+    resources: ResourceAdministration
+
+    async def gpg_keys(self, principal: Principal) -> tuple[Certificate, ...]:
+        """The certificates of the keyring; none if there is no keyring."""
+        try:
+            keyring = await self.resources.read(principal, GPG_KEYRING)
+        except ResourceNotFound:
+            return ()
+        return parse_keyring(keyring.content)
+
+    async def import_gpg_key(self, principal: Principal, data: bytes) -> tuple[Certificate, ...]:
+        """What ``data`` has, which is in the keyring now; it replaces what had the same fingerprint.
+
+        Raises:
+            FormatError: ``format.openpgp``: no public key in it, or something else is.
+        """
+        new = parse_keyring(data)
+        if not new:
+            raise FormatError("it has no key", what="OpenPGP keyring", field="packet", detail="openpgp")
+        await self._put(principal, merge(await self.gpg_keys(principal), new))
+        return new
+
+    async def delete_gpg_key(self, principal: Principal, name: str) -> None:
+        """Take the key called ``name``, its fingerprint or 16 digits of it, out of the keyring."""
+        await self._put(principal, without(await self.gpg_keys(principal), name))
+
+    async def gpg_keyring(self, principal: Principal) -> bytes:
+        """The keyring in binary."""
+        return (await self.resources.read(principal, GPG_KEYRING)).content
+
+    async def put_image_policy(self, principal: Principal, content: bytes) -> None:
+        """Raises ``FormatError``, ``format.image_policy``."""
+        await self.resources.put(principal, IMAGE_POLICY, require_image_policy(content))
+
+    async def image_policy(self, principal: Principal) -> bytes:
+        return (await self.resources.read(principal, IMAGE_POLICY)).content
+
+    async def put_sigstore_config(self, principal: Principal, content: bytes) -> None:
+        """Raises ``FormatError``, ``format.sigstore_config``."""
+        await self.resources.put(principal, SIGSTORE_CONFIG, require_sigstore_config(content))
+
+    async def sigstore_config(self, principal: Principal) -> bytes:
+        return (await self.resources.read(principal, SIGSTORE_CONFIG)).content
+
+    async def _put(self, principal: Principal, keyring: tuple[Certificate, ...]) -> None:
+        content = b"".join(certificate.data for certificate in keyring)
+        await self.resources.put(principal, GPG_KEYRING, content)

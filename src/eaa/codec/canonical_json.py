@@ -1,0 +1,69 @@
+"""The one text of a JSON value that everybody hashes alike [RFC8785]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import rfc8785
+
+from eaa.codec.strict_json import MAX_DOCUMENT_BYTES
+from eaa.errors import FormatError
+
+__all__ = ["MAX_DEPTH", "Json", "canonical_json"]
+
+Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+#: Objects and arrays inside each other, the outermost counted.
+MAX_DEPTH = 64
+_SPEC = "[RFC8785 §3.2]"
+
+
+def canonical_json(value: Json, what: str) -> bytes:
+    """``value`` in UTF-8: members sorted, no white space, numbers and strings in their one spelling.
+
+    The text is at most 16 MiB; ``what`` names the value in errors.
+
+    Raises:
+        FormatError: ``format.too_deep`` and ``format.too_large``; ``format.not_canonical`` for what no
+            such text says alike to all: an integer beyond 2^53, a number that is not finite, text with a
+            lone surrogate, or what is not JSON at all.
+    """
+    _require_shallow(value, what)
+    try:
+        text = rfc8785.dumps(value)
+    except ValueError as error:  # the library's own, and what it lets through: a key with a lone surrogate
+        raise _error(what, _without_value(error), "not_canonical") from None
+    if len(text) > MAX_DOCUMENT_BYTES:
+        raise _error(what, f"{len(text)} bytes exceed {MAX_DOCUMENT_BYTES}", "too_large")
+    return text
+
+
+def _require_shallow(value: Json, what: str) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
+        if not level:
+            return
+    raise _error(what, f"nested deeper than {MAX_DEPTH}", "too_deep")
+
+
+def _children(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _without_value(error: ValueError) -> str:
+    """What is wrong by the kind of error: the library's own text shows the value."""
+    match error:
+        case rfc8785.IntegerDomainError():
+            return "an integer is beyond 2^53"
+        case rfc8785.FloatDomainError():
+            return "a number is not finite"
+        case _:
+            return "a value is not JSON in UTF-8"
+
+
+def _error(what: str, message: str, detail: str) -> FormatError:
+    return FormatError(message, what=what, field="JSON", spec=_SPEC, detail=detail)
