@@ -78,7 +78,7 @@ def encode_pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
 
 
 def _canonical_base64(text: bytes, what: str, position: int) -> bytes:
-    packed = text.translate(None, b"\r\n")
+    packed = text.replace(b"\n", b"").replace(b"\r", b"")
     try:
         der = binascii.a2b_base64(packed, strict_mode=True)
     except binascii.Error as error:

@@ -30,8 +30,8 @@ class SignedDocument:
 class IntelCollateral:
     """All that verifying one platform's quote needs besides the quote.
 
-    ``root_ca_crl`` and ``pck_crl`` are DER. ``digest`` is BLAKE2b-256 [RFC7693] over the lengths of all
-    parts and the parts: two values with the same digest hold the same bytes.
+    ``root_ca_crl`` and ``pck_crl`` are DER. ``parts`` are the bytes of all parts, in one order: two values
+    with equal ``parts`` are equal.
     """
 
     tcb_info: SignedDocument | None
@@ -39,15 +39,20 @@ class IntelCollateral:
     root_ca_crl: bytes | None
     pck_crl: bytes | None
     pck_crl_issuer_chain: bytes | None
-    digest: bytes = field(init=False, repr=False, compare=False)
+    parts: tuple[bytes | None, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         lists = (self.root_ca_crl, self.pck_crl, self.pck_crl_issuer_chain)
         parts = (*_parts(self.tcb_info), *_parts(self.qe_identity), *lists)
-        lengths = [-1 if part is None else len(part) for part in parts]
+        object.__setattr__(self, "parts", parts)
+
+    @property
+    def digest(self) -> bytes:
+        """BLAKE2b-256 [RFC7693] over the lengths of all parts and the parts; computed at each call."""
+        lengths = [-1 if part is None else len(part) for part in self.parts]
         hasher = hashlib.blake2b(_LENGTHS.pack(*lengths), digest_size=32)
-        hasher.update(b"".join([part for part in parts if part is not None]))
-        object.__setattr__(self, "digest", hasher.digest())
+        hasher.update(b"".join([part for part in self.parts if part is not None]))
+        return hasher.digest()
 
 
 _LENGTHS = struct.Struct("<9q")

@@ -13,7 +13,8 @@ from cryptography.hazmat import asn1
 
 from eaa.codec.der import decode_der, parse_tlv, tlv_bytes, wrap_sequence
 from eaa.codec.pem import decode_pem
-from eaa.endorsements.x509 import Extension, RawExtension, extensions_by_oid
+from eaa.endorsements.plain_der import Extension, PlainCrl, plain_crl
+from eaa.endorsements.x509 import RawExtension, extensions_by_oid
 from eaa.errors import FormatError
 
 __all__ = ["MAX_CRL_BYTES", "CertificateRevocationList", "crl_der", "parse_crl"]
@@ -119,6 +120,18 @@ def parse_crl(der: bytes, *, what: str = _WHAT) -> CertificateRevocationList:
     """
     if len(der) > MAX_CRL_BYTES:
         raise _error(what, "length", f"{len(der)} bytes exceed {MAX_CRL_BYTES}", "too_large")
+    fields = plain_crl(der) or _decoded(der, what)
+    for oid, extension in fields.extensions.items():
+        if extension.critical and oid not in _KNOWN_CRITICAL:
+            raise _error(what, "crlExtensions", f"unknown critical extension {oid}")
+    try:
+        revoked = x509.load_der_x509_crl(der)
+    except ValueError as error:
+        raise _error(what, "certificateList", str(error), "not_der") from None
+    return CertificateRevocationList(der, *fields, revoked)
+
+
+def _decoded(der: bytes, what: str) -> PlainCrl:
     outer = decode_der(_Outer, der, what, "certificateList", _SPEC)
     tbs = parse_tlv(outer.tbs, _Tbs, what, "tbsCertList", _SPEC)
     if tbs.version != 1:
@@ -130,24 +143,14 @@ def parse_crl(der: bytes, *, what: str = _WHAT) -> CertificateRevocationList:
         raise _error(what, "signatureAlgorithm", "differs inside and outside of tbsCertList")
     if tbs.next_update is None:
         raise _error(what, "nextUpdate", "is missing", "missing")
-    extensions = extensions_by_oid(tbs.extensions or [], what)
-    for oid, extension in extensions.items():
-        if extension.critical and oid not in _KNOWN_CRITICAL:
-            raise _error(what, "crlExtensions", f"unknown critical extension {oid}")
-    try:
-        revoked = x509.load_der_x509_crl(der)
-    except ValueError as error:
-        raise _error(what, "certificateList", str(error), "not_der") from None
-    return CertificateRevocationList(
-        der=der,
-        tbs=tlv_bytes(outer.tbs),
-        issuer=tlv_bytes(tbs.issuer),
-        this_update=tbs.this_update.as_datetime(),
-        next_update=tbs.next_update.as_datetime(),
-        signature_algorithm=algorithm,
-        signature=outer.signature.as_bytes(),
-        extensions=extensions,
-        _list=revoked,
+    return PlainCrl(
+        tlv_bytes(outer.tbs),
+        tlv_bytes(tbs.issuer),
+        tbs.this_update.as_datetime(),
+        tbs.next_update.as_datetime(),
+        algorithm,
+        outer.signature.as_bytes(),
+        extensions_by_oid(tbs.extensions or [], what),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -64,8 +65,83 @@ def parse_pck_extension(certificate: Certificate) -> PckExtension:
     extension = certificate.extensions.get(SGX_EXTENSION_OID)
     if extension is None:
         raise _error("sgxExtensions", "the certificate has no SGX extension", "missing")
-    fields = _fields(extension.value, b"", 7)
-    components, pce_svn, cpu_svn = _tcb(_required(fields, 2, ""))
+    return _plain(extension.value) or _by_field(extension.value)
+
+
+def _field(arcs: tuple[int, ...], *values: tuple[int, bytes]) -> bytes:
+    """A pattern for {OID, value} of field ``arcs``: one of ``values``, each its length and pattern."""
+    oid = _oid(*arcs)
+    forms = [re.escape(bytes((_SEQUENCE, len(oid) + size)) + oid) + value for size, value in values]
+    return b"(?:" + b"|".join(forms) + b")"
+
+
+def _oid(*arcs: int) -> bytes:
+    return bytes((0x06, len(_ROOT_OID) + len(arcs))) + _ROOT_OID + bytes(arcs)
+
+
+_SMALL = (3, rb"\x02\x01([\x00-\x7f])")
+_16_OCTETS = (18, rb"\x04\x10(.{16})")
+_BOOLEAN = (3, rb"\x01\x01([\x00\xff])")
+_TCB_FIELDS = (
+    b"".join([_field((2, n), _SMALL, (4, rb"\x02\x02\x00([\x80-\xff])")) for n in range(1, 17)])
+    + _field((2, 17), _SMALL, (4, rb"\x02\x02(\x00[\x80-\xff]|[\x01-\x7f].)"))
+    + _field((2, 18), _16_OCTETS)
+)
+_PLAIN = re.compile(
+    rb"\x30\x82(..)"
+    + _field((1,), _16_OCTETS)
+    + (rb"\x30\x82(..)" + re.escape(_oid(2)) + rb"\x30\x82(..)" + _TCB_FIELDS)
+    + _field((3,), (4, rb"\x04\x02(..)"))
+    + _field((4,), (8, rb"\x04\x06(.{6})"))
+    + _field((5,), (3, rb"\x0a\x01([\x00-\x02])"))
+    + rb"(?:"
+    + _field((6,), _16_OCTETS)
+    + _field((7,), (56, rb"\x30\x36" + b"".join([_field((7, n), _BOOLEAN) for n in (1, 2, 3)])))
+    + rb")?",
+    re.DOTALL,
+)
+#: Where field 2 and its value begin: after the outer header and field 1; after two headers and an OID.
+_FIELD_2 = 4 + 32
+_TCB = _FIELD_2 + 4 + 12
+_CPU_SVN = _PLAIN.groups - 7  # its group
+_LENGTHS = struct.Struct(">3H")
+_SGX_TYPES = {bytes((item.value,)): item for item in SgxType}
+_BOOLEANS = {None: None, b"\x00": False, b"\xff": True}
+
+
+def _plain(der: bytes) -> PckExtension | None:
+    """The extension as Intel writes it, with all fields in order: one match of the DER that it can only be.
+
+    Anything else is ``None``, and is read field by field, which says what is wrong with it.
+    """
+    match = _PLAIN.fullmatch(der)
+    if match is None:
+        return None
+    size, ppid, field_2, tcb, *svns, cpu_svn, pce_id, fmspc, sgx_type, instance, dynamic, cached, smt = (
+        match.groups()
+    )
+    end = match.end(_CPU_SVN)
+    if size + field_2 + tcb != _LENGTHS.pack(len(der) - 4, end - _FIELD_2 - 4, end - _TCB - 4):
+        return None
+    small = [one or other for one, other in zip(svns[::2], svns[1::2], strict=True)]
+    return PckExtension(
+        ppid,
+        cpu_svn,
+        b"".join(small[:16]),
+        int.from_bytes(small[16], "big"),
+        pce_id,
+        fmspc,
+        _SGX_TYPES[sgx_type],
+        instance,
+        _BOOLEANS[dynamic],
+        _BOOLEANS[cached],
+        _BOOLEANS[smt],
+    )
+
+
+def _by_field(der: bytes) -> PckExtension:
+    fields = _fields(der, b"", 7)
+    components, pce_svn, cpu_svn = _tcb_by_field(_required(fields, 2, ""))
     configuration = _fields(fields[7], b"\x07", 3) if 7 in fields else {}
     return PckExtension(
         ppid=_octets(_required(fields, 1, ""), "1", 16),
@@ -80,37 +156,6 @@ def parse_pck_extension(certificate: Certificate) -> PckExtension:
         cached_keys=_boolean(configuration, 2),
         smt_enabled=_boolean(configuration, 3),
     )
-
-
-def _tcb_field(number: int, *values: tuple[int, bytes]) -> bytes:
-    """A pattern for {OID, value} of field 2.``number``: one of ``values``, each its length and pattern."""
-    oid = bytes((0x06, len(_ROOT_OID) + 2)) + _ROOT_OID + bytes((2, number))
-    forms = [re.escape(bytes((0x30, len(oid) + size)) + oid) + value for size, value in values]
-    return b"(?:" + b"|".join(forms) + b")"
-
-
-_SMALL = (3, rb"\x02\x01([\x00-\x7f])")
-_TCB = re.compile(
-    rb"\x30\x82(..)"
-    + b"".join([_tcb_field(n, _SMALL, (4, rb"\x02\x02\x00([\x80-\xff])")) for n in range(1, 17)])
-    + _tcb_field(17, _SMALL, (4, rb"\x02\x02(\x00[\x80-\xff]|[\x01-\x7f].)"))
-    + _tcb_field(18, (18, rb"\x04\x10(.{16})")),
-    re.DOTALL,
-)
-
-
-def _tcb(der: bytes) -> tuple[bytes, int, bytes]:
-    """Components, PCESVN and CPUSVN of field 2.
-
-    As Intel writes it, with all fields in order, it is one match of the DER that it can only be; it is most
-    of the extension. Anything else is read field by field, which says what is wrong with it.
-    """
-    match = _TCB.fullmatch(der)
-    if match is None or int.from_bytes(match[1], "big") != len(der) - 4:
-        return _tcb_by_field(der)
-    found = match.groups()[1:]
-    small = [one or other for one, other in zip(found[0:34:2], found[1:34:2], strict=True)]
-    return b"".join(small[:16]), int.from_bytes(small[16], "big"), found[34]
 
 
 def _tcb_by_field(der: bytes) -> tuple[bytes, int, bytes]:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
 from eaa.codec.der import decode_der, parse_tlv, tlv_bytes, wrap_sequence
 from eaa.codec.pem import decode_pem_certificates
+from eaa.endorsements.plain_der import ECDSA_SHA256, P256_SPKI_PREFIX, Extension, plain_certificate
 from eaa.errors import FormatError
 
 __all__ = [
@@ -34,11 +35,6 @@ __all__ = [
 _SPEC = "[RFC5280 §4.1]"
 _WHAT = "X.509 certificate"
 MAX_CERTIFICATE_BYTES = 64 * 1024
-
-#: AlgorithmIdentifier of ecdsa-with-SHA256, parameters absent [RFC5758 §3.2].
-ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
-#: SubjectPublicKeyInfo of an uncompressed P-256 point, up to the 65 bytes of the point [RFC5480 §2].
-P256_SPKI_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 
 BASIC_CONSTRAINTS, KEY_USAGE = "2.5.29.19", "2.5.29.15"
 #: KeyUsage bits [RFC5280 §4.2.1.3].
@@ -98,13 +94,6 @@ class _NameHolder:
 
 _COMMON_NAME = "2.5.4.3"
 _EMPTY_SEQUENCE = b"\x30\x00"
-
-
-class Extension(NamedTuple):
-    """``value`` is the content of extnValue's OCTET STRING."""
-
-    critical: bool
-    value: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +165,11 @@ def parse_certificate(der: bytes, *, what: str = _WHAT) -> Certificate:
     """
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise _error(what, "length", f"{len(der)} bytes exceed {MAX_CERTIFICATE_BYTES}", "too_large")
+    plain = plain_certificate(der)
+    return _decoded(der, what) if plain is None else Certificate(der, *plain)
+
+
+def _decoded(der: bytes, what: str) -> Certificate:
     outer = decode_der(_Certificate, der, what, "certificate", _SPEC)
     tbs = parse_tlv(outer.tbs, _Tbs, what, "tbsCertificate", _SPEC)
     if tbs.version != 2:
@@ -209,9 +203,8 @@ def parse_certificate_chain(
     One whose bytes are those of a certificate in ``known`` is that one, and is not parsed again.
     """
     parsed = {certificate.der: certificate for certificate in known}
-    return tuple(
-        parsed.get(der) or parse_certificate(der, what=what) for der in decode_pem_certificates(pem, what)
-    )
+    blocks = decode_pem_certificates(pem, what)
+    return tuple([parsed.get(der) or parse_certificate(der, what=what) for der in blocks])
 
 
 def common_name(name: bytes) -> str:

@@ -19,7 +19,7 @@
     converged from platform, module and quoting enclave.
 13. Report data and configuration are the expected ones, over all bytes.
 
-1–4 are remembered by the digest of the collateral and the anchors, 5–8 by the exact bytes of the
+1–4 are remembered by the bytes of the collateral and the anchors, 5–8 by the exact bytes of the
 certification on top of that; 4 and 9–13 are done at each call. At most nine signatures are checked
 for a quote of which nothing is known, three for a new platform under known collateral, one for a
 known platform.
@@ -36,7 +36,7 @@ from eaa.errors import BindingError, EndorsementError, UsageError
 from eaa.evidence.dcap_quote import DcapQuote, parse_quote_frame
 from eaa.verify import schemes
 from eaa.verify.collateral import verify_collateral
-from eaa.verify.memo import BoundedMemo
+from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
 from eaa.verify.platform import verify_platform
 from eaa.verify.primitives import equal, verify_p256_raw
 from eaa.verify.result import Binding, VerifiedEvidence
@@ -45,9 +45,9 @@ from eaa.verify.tcb import TcbEvaluation
 
 __all__ = ["Memo", "verify_quote"]
 
-#: A PCK chain with its QE report has 4 KiB; what is larger is verified anew each time.
-_MAX_REMEMBERED_BYTES = 16 * 1024
-#: A verifier's memo: collateral by digest and anchors.
+#: Collateral has some 20 KiB; what is larger is verified anew each time.
+_MAX_COLLATERAL_BYTES = 256 * 1024
+#: A verifier's memo: collateral by its bytes and anchors.
 Memo = BoundedMemo[VerifiedCollateral]
 
 
@@ -125,11 +125,12 @@ def verify_quote(
 def _collateral(
     collateral: IntelCollateral, anchors: tuple[Certificate, ...], now: datetime, memo: Memo
 ) -> VerifiedCollateral:
-    key = (collateral.digest, tuple([anchor.der for anchor in anchors]))
+    key = (collateral.parts, tuple([anchor.der for anchor in anchors]))
     known = memo.get(key)
     if known is None:
         known = verify_collateral(collateral, anchors, now)
-        memo.put(key, known)
+        if sum([len(part) for part in collateral.parts if part is not None]) <= _MAX_COLLATERAL_BYTES:
+            memo.put(key, known)
     else:
         known.windows.require(now)
     return known
@@ -146,7 +147,7 @@ def _platform(
     known = verified.platforms.get(key)
     if known is None or known.certification != quote.certification:
         known = verify_platform(quote, collateral, verified, anchors, qe_id)
-        if len(quote.certification) <= _MAX_REMEMBERED_BYTES:
+        if len(quote.certification) <= MAX_REMEMBERED_BYTES:
             verified.platforms.put(key, known)
     return known
 
@@ -157,11 +158,11 @@ def _tcb(
     platform: VerifiedPlatform,
     scheme: schemes.Scheme,
 ) -> TcbEvaluation:
-    key = scheme.evaluation_key(quote)
-    known = platform.evaluations.get(key)
+    key = (platform.svns, scheme.evaluation_key(quote))
+    known = verified.evaluations.get(key)
     if known is None:
         known = scheme.evaluate(quote, verified, platform)
-        platform.evaluations.put(key, known)
+        verified.evaluations.put(key, known)
     return known
 
 

@@ -1,7 +1,7 @@
 """What has been verified already, remembered by the exact bytes that it vouches for.
 
-A memo maps bytes, or a digest of them and of all that the verdict on them rests on, to the value that
-verification constructed. Only success is stored, after the last check. Validity windows are part of
+A memo maps bytes, and all else that the verdict on them rests on, to the value that verification
+constructed. Only success is stored, after the last check. Validity windows are part of
 the value and are asked again at each use. The oldest entry goes when the bound is reached; reads
 take no lock.
 """
@@ -14,7 +14,10 @@ from typing import Generic, TypeVar
 
 from eaa.errors import UsageError
 
-__all__ = ["BoundedMemo"]
+__all__ = ["MAX_REMEMBERED_BYTES", "BoundedMemo"]
+
+#: A PCK chain with its QE report has 4 KiB; what is larger is verified anew each time.
+MAX_REMEMBERED_BYTES = 16 * 1024
 
 T = TypeVar("T")
 

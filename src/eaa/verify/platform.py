@@ -21,6 +21,7 @@ from eaa.errors import (
 )
 from eaa.evidence.dcap_quote import CertificationType, DcapQuote, QeCertification, parse_certification
 from eaa.evidence.sgx import EnclaveReport
+from eaa.verify.memo import MAX_REMEMBERED_BYTES
 from eaa.verify.path import (
     certificate_key,
     certificate_window,
@@ -32,7 +33,7 @@ from eaa.verify.path import (
     require_issued,
     require_leaf,
 )
-from eaa.verify.primitives import P256Key, digest, equal, p256_key, verify_p256_raw
+from eaa.verify.primitives import P256Key, equal, p256_key, verify_p256_raw
 from eaa.verify.state import VerifiedCollateral, VerifiedPckCa, VerifiedPlatform
 from eaa.verify.tcb import ComponentTcb, isv_level
 from eaa.verify.windows import Windows
@@ -84,6 +85,7 @@ def verify_platform(
         pck=pck,
         qe_report=certification.report,
         qe_tcb=level,
+        svns=(pck.sgx_tcb_components, pck.pce_svn, certification.report.isv_svn),
         windows=ca.windows.and_of(certificate_window(leaf, "PCK certificate", "pck_certificate")),
     )
 
@@ -97,8 +99,7 @@ def _leaf_and_ca(
     """The PCK certificate, parsed, and its CA, verified; the latter is known by the text after the former."""
     text = _chain_text(certification)
     first, rest = split_chain(text)
-    key = digest(rest)
-    known = verified.pck_cas.get(key)
+    known = verified.pck_cas.get(rest)
     if known is not None:
         return parse_certificate_chain(first, what=_CHAIN)[0], known
     chain = parse_certificate_chain(text, what=_CHAIN, known=anchors)
@@ -107,8 +108,8 @@ def _leaf_and_ca(
             f"the {_CHAIN} has {len(chain)} certificates, expected leaf, CA and root", detail="length"
         )
     ca = _verify_pck_ca(chain, rest, collateral, verified, anchors)
-    if rest:
-        verified.pck_cas.put(key, ca)
+    if 0 < len(rest) <= MAX_REMEMBERED_BYTES:
+        verified.pck_cas.put(rest, ca)
     return chain[0], ca
 
 
@@ -137,12 +138,13 @@ def _verify_pck_ca(
             "the PCK certificate chain and the collateral lead to different roots", detail="mixed_roots"
         )
     require_ca(intermediate, 0, "PCK CA", "pck_ca")
-    require_issued(intermediate, verified.root, verified.root_key, "PCK CA", "pck_ca")
-    refuse_revoked(intermediate, verified.root_ca_crl, "PCK CA", "pck_ca")
+    key = certificate_key(intermediate, "PCK CA", "pck_ca")
     if collateral.pck_crl is None:
         raise EndorsementNotFound("the PCK revocation list is missing from the collateral", detail="pck_crl")
     crl = parse_crl(collateral.pck_crl, what="PCK revocation list")
-    key = certificate_key(intermediate, "PCK CA", "pck_ca")
+    # The signatures close to one another: the tables of the curve are still in the cache.
+    require_issued(intermediate, verified.root, verified.root_key, "PCK CA", "pck_ca")
+    refuse_revoked(intermediate, verified.root_ca_crl, "PCK CA", "pck_ca")
     require_crl(crl, intermediate, key, "PCK revocation list", "pck_crl")
     crl_chain = collateral.pck_crl_issuer_chain
     # The same text as after the leaf, as a rule: that one has just been read and has led to an anchor.

@@ -1,8 +1,7 @@
-"""Signatures and digests: the only place where the verify room touches a cryptographic primitive."""
+"""Signatures and comparison: the only place where the verify room touches a cryptographic primitive."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 from cryptography.exceptions import InvalidSignature
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from eaa.errors import SignatureError
 
-__all__ = ["P256Key", "digest", "equal", "p256_key", "verify_p256", "verify_p256_raw"]
+__all__ = ["P256Key", "equal", "p256_key", "verify_p256", "verify_p256_raw"]
 
 P256Key = ec.EllipticCurvePublicKey
 
@@ -41,11 +40,6 @@ def verify_p256_raw(key: P256Key, signature: bytes, data: bytes, what: str, deta
     """As :func:`verify_p256` with a signature of 64 bytes, r ‖ s, big-endian."""
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     verify_p256(key, encode_dss_signature(r, s), data, what, detail)
-
-
-def digest(data: bytes) -> bytes:
-    """BLAKE2b-256 of ``data`` [RFC7693]: under what it is remembered that ``data`` was verified."""
-    return hashlib.blake2b(data, digest_size=32).digest()
 
 
 def equal(one: bytes, other: bytes) -> bool:

@@ -6,6 +6,7 @@ they rest on, so that they go when those go.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,8 +23,8 @@ from eaa.verify.windows import Windows
 
 __all__ = ["VerifiedCollateral", "VerifiedPckCa", "VerifiedPlatform"]
 
-#: Distinct SVN sets under one attestation key: a module update gives a new one.
-_MAX_EVALUATIONS = 64
+#: Distinct sets of SVNs under one collateral: an update of a module or of microcode gives a new one.
+_MAX_EVALUATIONS = 1024
 #: Intel has one Processor and one Platform CA, each issued once or twice.
 _MAX_PCK_CAS = 16
 #: One quoting enclave on one platform; a cluster behind one collateral has some thousands.
@@ -52,8 +53,8 @@ class VerifiedPlatform:
     pck: PckExtension
     qe_report: EnclaveReport
     qe_tcb: ComponentTcb
+    svns: Hashable  # of the platform and its QE: what its TCB depends on, under one collateral
     windows: Windows
-    evaluations: BoundedMemo[TcbEvaluation] = field(default_factory=lambda: BoundedMemo(_MAX_EVALUATIONS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,3 +73,4 @@ class VerifiedCollateral:
     issued: datetime  # the later of the issue dates of TCB info and QE identity
     pck_cas: BoundedMemo[VerifiedPckCa] = field(default_factory=lambda: BoundedMemo(_MAX_PCK_CAS))
     platforms: BoundedMemo[VerifiedPlatform] = field(default_factory=lambda: BoundedMemo(_MAX_PLATFORMS))
+    evaluations: BoundedMemo[TcbEvaluation] = field(default_factory=lambda: BoundedMemo(_MAX_EVALUATIONS))

@@ -164,7 +164,7 @@ def test_what_is_read_at_once_is_what_is_read_field_by_field(
     at_once = parse(**overrides, f2_17=integer(pce_svn))
     assert at_once.sgx_tcb_components == bytes((value + n) % 256 for n in range(1, 17))
     assert at_once.pce_svn == pce_svn
-    monkeypatch.setattr("eaa.endorsements.pck._TCB", re.compile(b"none"))
+    monkeypatch.setattr("eaa.endorsements.pck._PLAIN", re.compile(b"none"))
     assert parse(**overrides, f2_17=integer(pce_svn)) == at_once
 
 
@@ -184,5 +184,5 @@ def test_every_flipped_bit_of_the_tcb_is_read_the_same_both_ways(monkeypatch: py
             return str(error)
 
     at_once = outcomes()
-    monkeypatch.setattr("eaa.endorsements.pck._TCB", re.compile(b"none"))
+    monkeypatch.setattr("eaa.endorsements.pck._PLAIN", re.compile(b"none"))
     assert at_once == outcomes()

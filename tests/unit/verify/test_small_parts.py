@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from eaa.attester.simulated import SimulatedPlatform
+from eaa.endorsements.tcb import TcbStatus
 from eaa.errors import EndorsementNotFound, UsageError, ValidityPeriodError
 from eaa.verify.dcap import Memo
 from eaa.verify.memo import BoundedMemo
 from eaa.verify.windows import Window, Windows
-from tests.fakes.vendor import KINDS, Kind, evidence_of, make_attester, shared_evidence, verify
+from tests.fakes.vendor import KINDS, Kind, evidence_of, make_attester, make_vendor, shared_evidence, verify
 
 DAY = timedelta(days=1)
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,3 +80,32 @@ def test_what_is_unusually_large_is_verified_anew(size: int, remembered: int) ->
     (collateral,) = (memo.get(key) for key in tuple(memo._values))
     assert collateral is not None
     assert len(collateral.platforms) == remembered
+
+
+@pytest.mark.parametrize(("size", "remembered"), [(1000, 1), (255_000, 0)])
+def test_collateral_of_unusual_size_is_verified_anew(size: int, remembered: int) -> None:
+    evidence, memo = shared_evidence("tdx-v4"), Memo(1)
+    chain = evidence.collateral.pck_crl_issuer_chain
+    assert chain is not None
+    padded = replace(
+        evidence, collateral=replace(evidence.collateral, pck_crl_issuer_chain=chain + b"\n" * size)
+    )
+    for _ in range(2):
+        verify(padded, memo=memo)
+    assert len(memo) == remembered
+
+
+@pytest.mark.parametrize("kind", ["sgx-v3", "tdx-v4"])
+def test_each_platform_of_one_collateral_has_its_own_tcb(kind: Kind) -> None:
+    vendor, memo = make_vendor(), Memo(1)
+    current, behind = (
+        make_attester(kind, platform=SimulatedPlatform(vendor, name=name)) for name in ("current", "behind")
+    )
+    behind.platform.use_level(behind.platform.tcb_info["sgx"].levels[1])
+    one, other = evidence_of(current), evidence_of(behind)
+    other = replace(other, collateral=one.collateral)
+    for _ in range(2):
+        assert verify(one, memo=memo).tcb.status is TcbStatus.UP_TO_DATE
+        assert verify(other, memo=memo).tcb == verify(other).tcb
+        assert verify(other, memo=memo).tcb.status is not TcbStatus.UP_TO_DATE
+    assert len(memo) == 1
