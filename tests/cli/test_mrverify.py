@@ -16,12 +16,15 @@ from eaa.cli.reference_store import default_store, open_store
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.enclave_image import parse_skeleton
 from eaa.evidence.enclave_measurement import measure_enclave
+from eaa.evidence.sdk_image import measure_sdk_enclave
 from eaa.evidence.sgx import EnclaveReport
+from eaa.evidence.signed_enclave import parse_signed_enclave
 from eaa.evidence.tdx import TdReport
 from eaa.storage.reference_store import ReferenceStore
 from tests.cli.conftest import NONCE, Files
 from tests.cli.running import Run, run, start
 from tests.fakes.enclave_signer import metadata, signed_shared_object, signed_sigstruct
+from tests.fakes.sdk_enclave import sdk_enclave, sdk_metadata
 
 SKELETON = bytes(4096) + b"\x90" * 5000 + struct.pack("<QBQ", 0, 0, 0)
 #: The SSA frame is of two pages, which the file does not say.
@@ -149,13 +152,39 @@ def test_what_are_no_pages_is_malformed(folder: Folder) -> None:
 # ── an enclave file of the SGX SDK ──
 
 
+def test_an_enclave_file_s_own_pages_are_measured(folder: Folder) -> None:
+    name = folder.write("e.signed.so", signed_as_it_is())
+    done = folder.run("--sigstruct", name)
+    assert (done.code, done.err) == (0, "")
+    assert "MRENCLAVE computed from the file's own pages is the one in its SIGSTRUCT" in done.out
+    assert "the pages were not measured" not in done.out
+    tampered = bytearray(name.read_bytes())
+    tampered[0x1020] ^= 1
+    found = folder.run("--sigstruct", folder.write("t.signed.so", bytes(tampered)), "-o", "json").json
+    assert (found["code"], found["exit_code"], found["recorded"]) == ("measurement.mismatch", 10, None)
+
+
+def signed_as_it_is(*versions: int) -> bytes:
+    """An enclave file whose SIGSTRUCTs say what its pages are."""
+
+    def made(mr_enclave: bytes) -> bytes:
+        author = signed_sigstruct(enclave_hash=mr_enclave, isv_prod_id=7, isv_svn=3)
+        return sdk_enclave(*(sdk_metadata(author, version=item) for item in versions or (0x200000004,)))
+
+    draft = made(bytes(32))
+    return made(measure_sdk_enclave(draft, parse_signed_enclave(draft)[0]))
+
+
 def test_every_measurement_of_a_shared_object(folder: Folder) -> None:
-    """Versions of the runtime build the enclave differently: any of them is this enclave."""
-    other = signed_sigstruct(enclave_hash=b"\x01" * 32, isv_prod_id=7, isv_svn=3)
-    name = folder.write("e.signed.so", signed_shared_object(*map(metadata, (SIGSTRUCT, other, SIGSTRUCT))))
-    done = folder.run("--sigstruct", name, "-o", "json")
-    assert (done.code, done.json["measurements"]) == (0, [MR_ENCLAVE.hex(), "01" * 32])
-    assert done.json["recorded"]["values"] == {"mr_enclave": [MR_ENCLAVE.hex(), "01" * 32]}
+    """What cannot be measured is said; each measurement is recorded as one of this enclave."""
+    old = sdk_metadata(
+        signed_sigstruct(enclave_hash=b"\x01" * 32, isv_prod_id=7, isv_svn=3), version=0x100000003
+    )
+    name = folder.write("e.signed.so", sdk_enclave(sdk_metadata(SIGSTRUCT, version=0x100000003), old))
+    found = folder.run("--sigstruct", name, "-o", "json").json
+    assert (found["exit_code"], found["measurements"]) == (0, [MR_ENCLAVE.hex(), "01" * 32])
+    assert found["recorded"]["values"] == {"mr_enclave": [MR_ENCLAVE.hex(), "01" * 32]}
+    assert any("older than 1.4" in note for note in found["notes"])
     with_pages = folder.run(
         "--sigstruct", name, "--enclave", folder.path / "encl.bin", "--label", "x", "-o", "json"
     )
@@ -211,6 +240,7 @@ def test_a_quote_only_if_told_that_nobody_verified_it(folder: Folder, guest: Fil
     assert "was not verified" in done.json["notes"][0]
     assert f"note: {done.json['notes'][0]}" in folder.run("--from-quote", guest.quote, "--unverified").out
     assert folder.run("--from-quote", folder.path / "encl.ss", "--unverified").code == 30
+    assert folder.run("--from-quote", folder.write("short", guest.quote.read_bytes()[:600])).code == 2
 
 
 def test_quotes_of_both_kinds(folder: Folder, enclave: Files) -> None:
@@ -283,6 +313,19 @@ def test_verify_takes_what_was_recorded(folder: Folder, enclave: Files) -> None:
         ("--sigstruct", "x", "--ssa-frame-pages", 1),
         ("--sigstruct", "x", "--enclave", "y", "--ssa-frame-pages", 0),
         ("--sigstruct", "-", "--enclave", "-"),
+        ("--mr-td", "00" * 32),
+        ("--mr-td", "00" * 48, "--check"),
+        ("--mr-td", "00" * 48, "--unverified"),
+        ("--mr-td", "00" * 48, "--field", "xfam"),
+        ("--mr-td", "00" * 48, "--mr-enclave", "00" * 32),
+        ("--mr-td", "00" * 48 + "/" + "ff" * 48),
+        ("--mr-td", "00" * 48, "--xfam", "00"),
+        ("--mr-td", "00" * 48, "--xfam", "00" * 8 + "/" + "00" * 8),
+        ("--mr-td", "00" * 48, "--xfam", "01" + "00" * 7 + "/" + "02" + "00" * 7),
+        ("--mr-td", "00" * 48, "--xfam", "00" * 8 + "/"),
+        ("--rt-mr0", "00" * 48),
+        ("--mr-enclave", "00" * 32, "--rt-mr0", "00" * 48),
+        ("--sigstruct", "x", "--mr-seam", "00" * 48),
         ("--list", "--label", "x"),
         ("--sigstruct", "there is no such file"),
     ],

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from eaa.appraisal.alternatives import by_measurement, by_signer
-from eaa.appraisal.reference_values import Alternative
-from eaa.cli.evidence import recognise_evidence
+from eaa.appraisal.reference_values import Alternative, Pin
 from eaa.cli.files import load_input
+from eaa.cli.measured_sdk import own_pages
 from eaa.cli.rules import FAIL, PASS, rule
 from eaa.errors import UnsupportedError, UsageError
-from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.enclave_image import is_sgxs, parse_sgxs, parse_skeleton
 from eaa.evidence.enclave_measurement import PAGE_BYTES, measure_enclave
-from eaa.evidence.sgx import EnclaveReport
 from eaa.evidence.signed_enclave import is_elf, parse_signed_enclave
 from eaa.evidence.sigstruct import Sigstruct, parse_sigstruct, verify_sigstruct
 
-__all__ = ["Measured", "from_quote", "from_sigstruct", "given"]
+__all__ = ["Measured", "from_sigstruct", "given"]
 
 #: What the state of today's processors needs: XSAVE with AMX is 11 KiB.
 _SSA_FRAME_PAGES = (1, 2, 3, 4)
@@ -29,7 +28,10 @@ _SAMPLE_SIGNER = bytes.fromhex("83d719e77deaca1470f6baf62a4d774303c899db69020f9c
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Measurements, any of which is the code's. ``rules`` are comparisons made; ``source`` is for people."""
+    """Measurements, any of which is the code's. ``rules`` are comparisons made; ``source`` is for people.
+
+    ``pins`` must hold as well, in the order of reference values.
+    """
 
     tee: str
     measurements: tuple[bytes, ...]
@@ -37,6 +39,7 @@ class Measured:
     sigstruct: Sigstruct | None = None
     rules: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    pins: tuple[Pin, ...] = ()
 
     @property
     def reasons(self) -> list[str]:
@@ -50,7 +53,8 @@ class Measured:
             UsageError: everybody can sign as this signer, or there is no SIGSTRUCT that names one.
         """
         if not signer:
-            return by_measurement(self.tee, *self.measurements)
+            code = by_measurement(self.tee, *self.measurements)
+            return Alternative(self.tee, (*code.pins, *self.pins))
         if self.sigstruct is None:
             raise UsageError("--by-signer needs --sigstruct", detail="by_signer")
         if self.sigstruct.mr_signer == _SAMPLE_SIGNER:
@@ -69,7 +73,11 @@ class Measured:
         if signer and self.sigstruct is not None:
             found = self.sigstruct
             return f"signer-{found.mr_signer.hex()[:12]}-{found.isv_prod_id}-{found.isv_svn}"
-        return f"{self.tee}-{self.measurements[0].hex()[:12]}"
+        label = f"{self.tee}-{self.measurements[0].hex()[:12]}"
+        if not self.pins:
+            return label
+        further = ";".join(f"{pin.name} {pin}" for pin in self.pins)
+        return f"{label}-{hashlib.sha256(further.encode()).hexdigest()[:8]}"
 
 
 def from_sigstruct(name: str, enclave: str | None, ssa_frame_pages: int | None) -> Measured:
@@ -81,9 +89,8 @@ def from_sigstruct(name: str, enclave: str | None, ssa_frame_pages: int | None) 
         UnsupportedError: pages in a form that cannot be measured.
     """
     data = load_input(name)
-    found = (
-        [item.sigstruct for item in parse_signed_enclave(data)] if is_elf(data) else [parse_sigstruct(data)]
-    )
+    enclaves = parse_signed_enclave(data) if is_elf(data) else ()
+    found = [item.sigstruct for item in enclaves] or [parse_sigstruct(data)]
     for item in found:
         verify_sigstruct(item)
     products = {(item.mr_signer, item.isv_prod_id, item.isv_svn) for item in found}
@@ -95,6 +102,9 @@ def from_sigstruct(name: str, enclave: str | None, ssa_frame_pages: int | None) 
     source, rules, notes = f"SIGSTRUCT {name}", [_signaturerule(found[0])], []
     if any(item.may_debug for item in found):
         notes.append("it may also be started for debugging: evidence then says so, and is refused by default")
+    if enclave is None and enclaves:
+        measured, unmeasured = own_pages(data, enclaves)
+        return Measured("sgx", signed, source, found[0], rules + measured, notes + unmeasured)
     if enclave is None:
         notes.append("the pages were not measured: without --enclave, MRENCLAVE is what the SIGSTRUCT says")
         return Measured("sgx", signed, source, found[0], rules, notes)
@@ -102,18 +112,6 @@ def from_sigstruct(name: str, enclave: str | None, ssa_frame_pages: int | None) 
     rules.append(_pagesrule(signed, computed))
     matching = tuple(value for value in signed if value in computed.values())
     return Measured("sgx", matching or signed, f"{source}, pages of {enclave}", found[0], rules, notes)
-
-
-def from_quote(name: str) -> Measured:
-    """The measurement that a quote claims. Nothing of it is verified.
-
-    Raises:
-        FormatError, UnsupportedError: no quote.
-    """
-    body = parse_quote(recognise_evidence(load_input(name)).data).body
-    tee, value = ("sgx", body.mr_enclave) if isinstance(body, EnclaveReport) else ("tdx", body.mr_td)
-    note = "the quote was not verified: anybody can have written it"
-    return Measured(tee, (value,), f"unverified quote {name}", notes=[note])
 
 
 def given(mr_enclave: bytes) -> Measured:
@@ -126,7 +124,7 @@ def _computed(name: str, ssa_frame_pages: int | None) -> dict[int | None, bytes]
     data = load_input(name)
     if is_elf(data):
         raise UnsupportedError(
-            f"{name}: the pages of an ELF enclave cannot be measured: give encl.bin or an SGXS stream",
+            f"{name}: an enclave file of the SGX SDK goes to --sigstruct, which measures its own pages",
             detail="enclave_image",
         )
     if is_sgxs(data):

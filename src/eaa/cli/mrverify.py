@@ -9,23 +9,36 @@ from typing import Any
 import click
 
 from eaa.cli.console import EXIT_CODES, as_json, clean, debug_option, emit, output_option
-from eaa.cli.measured import Measured, from_quote, from_sigstruct, given
+from eaa.cli.measured import Measured, from_sigstruct, given
+from eaa.cli.measured_td import from_quote, given_td
 from eaa.cli.mrverify_text import document, entry_fields, list_json, list_text, render
 from eaa.cli.params import HexBytes
 from eaa.cli.reference_store import open_store, store_option
+from eaa.cli.td_options import TD_FIELDS, given_patterns, td_options
 from eaa.cli.verdict import failure_fields
 from eaa.errors import FormatError, UnsupportedError, UsageError, VerificationError
 from eaa.storage.reference_store import ReferenceStore
 
 __all__ = ["mrverify"]
 
-_ACTIONS = ("sigstruct", "mr_enclave", "from_quote", "list_entries", "remove", "export")
+_ACTIONS = ("sigstruct", "mr_enclave", "from_quote", "mr_td", "list_entries", "remove", "export")
+#: What each option belongs to.
+_OWNERS = {
+    "enclave": ("sigstruct",),
+    "ssa_frame_pages": ("sigstruct",),
+    "by_signer": ("sigstruct",),
+    "no_record": ("sigstruct", "from_quote"),
+    "unverified": ("from_quote",),
+    "fields": ("from_quote",),
+    **dict.fromkeys(TD_FIELDS, ("mr_td", "from_quote")),
+    "label": ("sigstruct", "mr_enclave", "mr_td", "from_quote"),
+}
 
 
 @click.command(epilog=EXIT_CODES)
 @click.option(
     "--sigstruct", metavar="FILE",
-    help="SIGSTRUCT of 1808 bytes, or an enclave file of the SGX SDK with one inside. - for stdin.",
+    help="SIGSTRUCT of 1808 bytes, or an enclave file of the SGX SDK, whose pages are measured. - for stdin.",
 )  # fmt: skip
 @click.option(
     "--enclave", metavar="FILE",
@@ -36,8 +49,11 @@ _ACTIONS = ("sigstruct", "mr_enclave", "from_quote", "list_entries", "remove", "
     help="Size of an SSA frame, which encl.bin does not say.  [default: 1 to 4 in turn]",
 )  # fmt: skip
 @click.option("--mr-enclave", type=HexBytes(32), metavar="HEX", help="Record this MRENCLAVE of 32 bytes.")
-@click.option("--from-quote", metavar="FILE", help="Record what this quote claims. Needs --unverified.")
-@click.option("--unverified", is_flag=True, help="Believe a quote that nobody has verified.")
+@td_options
+@click.option(
+    "--from-quote", metavar="FILE", help="Record what this quote or TD report claims. Needs --unverified."
+)
+@click.option("--unverified", is_flag=True, help="Believe a file that nobody has verified.")
 @click.option(
     "--by-signer", is_flag=True,
     help="Record signer, product and least security version instead of MRENCLAVE.",
@@ -52,7 +68,7 @@ _ACTIONS = ("sigstruct", "mr_enclave", "from_quote", "list_entries", "remove", "
 @debug_option
 @click.pass_context
 def mrverify(ctx: click.Context, /, **options: Any) -> None:
-    """Check an enclave's launch measurements, and record them as those to expect.
+    """Check launch measurements of an enclave or a TD, and record them as those to expect.
 
     The recorded values are kept in a file that is signed with a key of the user's own, made at first
     use. `shelter verify` takes them with --reference, as --export writes them.
@@ -63,6 +79,8 @@ def mrverify(ctx: click.Context, /, **options: Any) -> None:
       shelter mrverify --sigstruct enclave.signed.so --by-signer --label my-service
       shelter mrverify --sigstruct encl.ss --check
       shelter mrverify --mr-enclave $(cat mrenclave.hex) --label build-42
+      shelter mrverify --mr-td $(cat mrtd.hex) --rt-mr1 $(cat rtmr1.hex)
+      shelter mrverify --from-quote quote.bin --unverified --mr-td $(cat mrtd.hex) --field rt_mr1
       shelter mrverify --list
       shelter mrverify --export > reference.json
     """
@@ -85,18 +103,13 @@ def mrverify(ctx: click.Context, /, **options: Any) -> None:
 def _action(options: dict[str, Any]) -> str:
     """The one thing that is to be done, with options that belong to it."""
     asked = [name for name in _ACTIONS if options[name] not in (None, False)]
+    if "from_quote" in asked and "mr_td" in asked:
+        asked.remove("mr_td")  # what the file must say
     if len(asked) != 1:
         names = ", ".join(_option(name) for name in _ACTIONS)
         raise click.UsageError(f"expected exactly one of {names}")
     action = asked[0]
-    for name, owners in {
-        "enclave": ("sigstruct",),
-        "ssa_frame_pages": ("sigstruct",),
-        "by_signer": ("sigstruct",),
-        "no_record": ("sigstruct",),
-        "unverified": ("from_quote",),
-        "label": ("sigstruct", "mr_enclave", "from_quote"),
-    }.items():
+    for name, owners in _OWNERS.items():
         if options[name] and action not in owners:
             raise click.UsageError(f"{_option(name)} does not go with {_option(action)}")
     if options["ssa_frame_pages"] and options["enclave"] is None:
@@ -105,21 +118,23 @@ def _action(options: dict[str, Any]) -> str:
         raise click.UsageError("--sigstruct and --enclave cannot both be standard input")
     if action == "from_quote" and not options["unverified"]:
         raise click.UsageError(
-            "a quote is recorded as it stands: anybody can have written it. Verify it first with "
-            "`shelter verify`, then record its mr_enclave with --mr-enclave; or add --unverified"
+            "a quote is taken as it stands: anybody can have written it. Verify it first with `shelter "
+            "verify`, then record what that shows with --mr-enclave or --mr-td; or add --unverified"
         )
     return action
 
 
 def _option(name: str) -> str:
-    return {"list_entries": "--list"}.get(name, "--" + name.replace("_", "-"))
+    return {"list_entries": "--list", "fields": "--field"}.get(name, "--" + name.replace("_", "-"))
 
 
 def _measured(options: dict[str, Any]) -> Measured:
     if options["sigstruct"] is not None:
         return from_sigstruct(options["sigstruct"], options["enclave"], options["ssa_frame_pages"])
     if options["from_quote"] is not None:
-        return from_quote(options["from_quote"])
+        return from_quote(options["from_quote"], given_patterns(options), options["fields"])
+    if options["mr_td"] is not None:
+        return given_td(given_patterns(options))
     return given(options["mr_enclave"])
 
 

@@ -25,6 +25,7 @@ def document(
         **outcome,
         "tee": measured.tee if measured else None,
         "measurements": [value.hex() for value in measured.measurements] if measured else None,
+        "further": {pin.name: pin.to_json() for pin in measured.pins} if measured else None,
         "mr_signer": sigstruct.mr_signer.hex() if sigstruct else None,
         "isv_prod_id": sigstruct.isv_prod_id if sigstruct else None,
         "isv_svn": sigstruct.isv_svn if sigstruct else None,
@@ -53,6 +54,7 @@ def render(found: dict[str, Any]) -> str:
     lines += [f"  {clean(reason)}" for reason in found["reasons"]]
     name = {"tdx": "mr_td"}.get(found["tee"], "mr_enclave")
     rows: list[tuple[str, Any]] = [(name, value) for value in found["measurements"] or ()]
+    rows += [(pin, _value(value)) for pin, value in (found["further"] or {}).items()]
     rows += [(key, found[key]) for key in ("mr_signer", "isv_prod_id", "isv_svn") if found[key] is not None]
     lines += columns(rows, "  ") if rows else []
     lines += [line for rule in found["rules"] for line in _rule_lines(rule)]
@@ -61,6 +63,10 @@ def render(found: dict[str, Any]) -> str:
         word = "recorded" if recorded["new"] else "was recorded already"
         lines.append(f"  {word} as {clean(recorded['label'])} in {clean(found['store'])}")
     return "\n".join(lines)
+
+
+def _value(value: Any) -> str:
+    return f"{value['value']} under mask {value['mask']}" if isinstance(value, dict) else str(value)
 
 
 def _rule_lines(rule: dict[str, Any]) -> Iterable[str]:

@@ -16,7 +16,7 @@ from eaa.codec.reader import Reader
 from eaa.errors import FormatError
 from eaa.evidence.sigstruct import SIGSTRUCT_BYTES, Sigstruct, parse_sigstruct
 
-__all__ = ["SignedEnclave", "is_elf", "parse_signed_enclave"]
+__all__ = ["METADATA_HEADER_BYTES", "SignedEnclave", "is_elf", "parse_signed_enclave"]
 
 _WHAT = "signed enclave"
 _SPEC = "[SGX-SDK Metadata]"
@@ -28,17 +28,21 @@ _SHT_NOTE = 7
 _SECTION_NAME = b".note.sgxmeta\x00"
 _OWNER = b"sgx_metadata\x00"
 _METADATA_MAGIC = 0x86A80294635D0E4C
-_METADATA_HEADER_BYTES = 64
+METADATA_HEADER_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class SignedEnclave:
-    """One metadata: ``version`` is of the metadata's format, major (4 bytes) and minor (4 bytes)."""
+    """One metadata: ``version`` is of the metadata's format, major (4 bytes) and minor (4 bytes).
+
+    ``metadata`` are its bytes, which what is inside counts its offsets from.
+    """
 
     version: int
     enclave_size: int
     ssa_frame_pages: int
     sigstruct: Sigstruct
+    metadata: bytes
 
 
 def is_elf(data: bytes) -> bool:
@@ -73,16 +77,18 @@ def _metadata(block: bytes, base: int) -> Iterator[SignedEnclave]:
         reader = Reader(block[at:], _WHAT, _SPEC, base=base + at)
         reader.u64("metadata.magic")
         version, size = reader.u64("metadata.version"), reader.u32("metadata.size")
-        if size < _METADATA_HEADER_BYTES + SIGSTRUCT_BYTES:
+        if size < METADATA_HEADER_BYTES + SIGSTRUCT_BYTES:
             raise reader.error("metadata.size", f"{size} bytes", offset=base + at + 16)
         reader.u32("metadata.tcs_policy")
         ssa_frame_pages = reader.u32("metadata.ssa_frame_size")
         reader.take(12, "metadata.max_save_buffer_size")
         enclave_size = reader.u64("metadata.enclave_size")
         reader.take(16, "metadata.attributes")
-        css = base + at + _METADATA_HEADER_BYTES
+        css = base + at + METADATA_HEADER_BYTES
         sigstruct = parse_sigstruct(reader.take(SIGSTRUCT_BYTES, "metadata.enclave_css"), base=css)
-        yield SignedEnclave(version, enclave_size, ssa_frame_pages, sigstruct)
+        if at + size > len(block):
+            raise reader.error("metadata.size", f"{size} bytes are not there", offset=base + at + 16)
+        yield SignedEnclave(version, enclave_size, ssa_frame_pages, sigstruct, block[at : at + size])
         at += size
 
 
