@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eaa.attester.simulated import dcap_qvl_json
+from eaa.attester.simulated.platform import Tee
 from eaa.attester.simulated_attester import StoredSimulatedAttester
 from eaa.attester.simulated_store import SimulatedStore
 from eaa.tls.claims import gate_report_data
@@ -56,6 +57,7 @@ class Machine:
 
     folder: Path
     debug: bool = False
+    tee: Tee = "sgx"
     nonces: list[bytes] = field(default_factory=list)
 
     @property
@@ -72,9 +74,10 @@ class Machine:
         return SimulatedStore(self.folder)
 
     def attester(self, mr_enclave: bytes) -> StoredSimulatedAttester:
+        fields = {"mr_enclave": mr_enclave} if self.tee == "sgx" else {}
         return StoredSimulatedAttester(
-            "simulated", "sgx", store=self.store, now=lambda: datetime.now(UTC),
-            fields={"mr_enclave": mr_enclave}, debug=self.debug and mr_enclave != FORWARDER,
+            "simulated", self.tee, store=self.store, now=lambda: datetime.now(UTC),
+            fields=fields, debug=self.debug and mr_enclave != FORWARDER,
         )  # fmt: skip
 
     def evidence(

@@ -74,6 +74,17 @@ def test_what_cannot_be_is_said_before_serving(
     assert "listening on" not in run.err
 
 
+def test_options_of_the_samples_are_taken_and_said_to_do_nothing(env: dict[str, str]) -> None:
+    options = ("-P", "--product-enclave", "-D", "-e", "-t", "openssl", "-c", "openssl", "-l", "info")
+    with serving("enclave_tls_server", "-i", "127.0.0.1", "-p", 0, "-m", *NAMES, *options, env=env) as server:
+        run = finish("enclave_tls_client", "-p", server.port, "-m", *NAMES, *options, env=env)
+        assert run.code == 0, run.err
+        assert server.stop() == 0
+    for lines in (run.err.splitlines(), server.lines):
+        for word in ("-P/--product-enclave", "-D/--debug-enclave", "-e/--endorsements"):
+            assert sum(line.startswith(f"{word} has no effect: ") for line in lines) == 1
+
+
 def test_manifest_environment(env: dict[str, str]) -> None:
     manifest = {
         "ENCLAVE_TYPE": "intelSgx",

@@ -100,6 +100,14 @@ def test_unix_socket_and_absent_workload(env: dict[str, str], tmp_path: Path) ->
     assert not path.exists()
 
 
+def test_the_enclave_of_the_original_is_taken_and_said_to_do_nothing(env: dict[str, str]) -> None:
+    file = "/usr/share/enclave-tls/samples/sgx_stub_enclave.signed.so"
+    options = ("-l", "127.0.0.1:0", "-x", "127.0.0.1:1", "-m", "-e", file, "--workers", 2)
+    with serving("inclavared", *options, *NAMES, env=env) as service:
+        assert service.stop() == 0
+    assert sum("-e/--enclave has no effect: no enclave is loaded" in line for line in service.lines) == 1
+
+
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [

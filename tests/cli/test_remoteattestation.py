@@ -106,6 +106,17 @@ def test_without_a_recorded_value_the_command_that_records_it(machine: Machine, 
         assert attest(machine, address, store).code == 0
 
 
+def test_of_a_trust_domain_too(tmp_path: Path) -> None:
+    machine, store = Machine(tmp_path / "vendor", tee="tdx"), tmp_path / "store"
+    with serving(machine, machine.honest()) as address:
+        found = attest(machine, address, store, "-o", "json").json
+        assert (found["code"], found["tee"]) == ("appraisal.reference_values", "tdx")
+        command = found["record_command"].split()
+        assert command[:4] == ["shelter", "mrverify", "--mr-td", found["measurement"]]
+        assert run(*command[1:]).code == 0
+        assert attest(machine, address, store).code == 0
+
+
 def test_record_trusts_on_first_contact_and_enforces_then(machine: Machine, tmp_path: Path) -> None:
     store = tmp_path / "store"
     with serving(machine, machine.honest()) as address:

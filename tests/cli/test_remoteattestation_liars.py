@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,38 @@ def test_no_answer_of_this_form(tmp_path: Path, answer: bytes, code: str, exit_c
     found = attest(Machine(tmp_path / "vendor"), tmp_path, lambda _: answer)
     assert (found["code"], found["exit_code"]) == (code, exit_code)
     assert "\x1b" not in json.dumps(found)
+
+
+@pytest.mark.parametrize("code", ["upstream_unreachable", "truncated", "deadline"])
+def test_an_absent_workload_is_no_fault_of_ours(tmp_path: Path, code: str) -> None:
+    error = {"code": f"remote_protocol.{code}", "message": "\x1b[2Jgone"}
+    answer = line({"msgtype": "ERROR", "error": error})
+    found = attest(Machine(tmp_path / "vendor"), tmp_path, lambda _: answer)
+    assert (found["verdict"], found["code"], found["exit_code"]) == (
+        "unavailable",
+        "unavailable.workload",
+        40,
+    )
+    (reason,) = found["reasons"]
+    assert reason.startswith(f"{found['address']} was reached, and the workload behind it was not: ")
+    assert f"remote_protocol.{code}" in reason
+
+
+def test_an_answer_that_does_not_come_is_told_from_a_channel_that_does_not_open(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "vendor")
+
+    asked = threading.Event()
+
+    def late(_nonce: bytes) -> bytes:
+        assert asked.wait(30)
+        return b""
+
+    with serving(machine, late) as address:
+        words = ("remoteattestation", "--addr", address, *machine.trusted, "--timeout", 3, "-o", "json")
+        found = run(*words, "--allow-any-measurement").json
+        asked.set()
+    assert (found["code"], found["exit_code"]) == ("unavailable.timeout", 40)
+    assert found["reasons"] == [f"the answer of {address}, whose channel opened, took longer than 3 s"]
 
 
 def test_an_answer_for_another_workload_that_runs_the_same_code(tmp_path: Path) -> None:

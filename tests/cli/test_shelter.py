@@ -44,7 +44,14 @@ def test_the_table_names_commands_that_exist() -> None:
 
 
 def test_version() -> None:
-    assert run("--version").out == f"shelter, version {__version__}\n"
+    for word in ("--version", "-V", "-v"):
+        assert run(word).out == f"shelter, version {__version__}\n"
+
+
+def test_verbose_is_taken_and_said_to_do_nothing() -> None:
+    plain, verbose = run("doctor"), run("--verbose", "doctor")
+    assert (verbose.code, verbose.out) == (plain.code, plain.out)
+    assert verbose.err.startswith("--verbose has no effect: ")
 
 
 @pytest.mark.parametrize("args", [("nothing",), ("--nothing",), ("verify",), ("inspect", "a", "b"), ()])

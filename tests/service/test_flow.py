@@ -84,7 +84,8 @@ def test_a_workload_that_comes_back_is_attested_again(environment: dict[str, str
             assert outcome(environment, address, "--record")["exit_code"] == 0
     with forwarder(environment, upstream) as address:
         gone = outcome(environment, address)
-        assert (gone["verdict"], gone["code"]) == ("error", "remote_protocol.no_evidence")
+        assert (gone["code"], gone["exit_code"]) == ("unavailable.workload", 40)
+        assert "remote_protocol.upstream_unreachable" in gone["reasons"][0]
         with workload(environment, OTHER, port):
             assert outcome(environment, address)["code"] == "appraisal.mr_enclave"
         with workload(environment, BUILT, port):

@@ -11,8 +11,10 @@ from typing import Any
 from eaa.attester.device import require_report_data
 from eaa.attester.simulated import SimulatedPlatform, SimulatedSgxEnclave, SimulatedTdxGuest
 from eaa.attester.simulated.platform import Tee
+from eaa.attester.simulated.quoting_enclave import SimulatedQuotingEnclave
 from eaa.attester.simulated_store import SimulatedStore
 from eaa.endorsements.collateral import IntelCollateral
+from eaa.evidence.sgx import EnclaveReport
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 
 __all__ = ["StoredSimulatedAttester"]
@@ -26,11 +28,21 @@ class _Issue:
 
 
 class _SettledPlatform(SimulatedPlatform):
-    """Nobody changes this one: its certificates are signed once, not for each quote."""
+    """Nobody changes this one: what does not differ between its quotes is signed once."""
 
     @cached_property
     def pck_chain(self) -> bytes:
         return super().pck_chain
+
+    def vouch(self, enclave: SimulatedQuotingEnclave) -> tuple[EnclaveReport, bytes]:
+        known = self._vouched.get(enclave)
+        if known is None:
+            known = self._vouched[enclave] = super().vouch(enclave)
+        return known
+
+    @cached_property
+    def _vouched(self) -> dict[SimulatedQuotingEnclave, tuple[EnclaveReport, bytes]]:
+        return {}
 
 
 class StoredSimulatedAttester:
@@ -80,6 +92,14 @@ class StoredSimulatedAttester:
         issue = self._current()
         kind = EvidenceKind.SGX_QUOTE if self._tee == "sgx" else EvidenceKind.TDX_QUOTE
         return AttachedEvidence(kind, issue.attester.collect(report_data), issue.collateral)
+
+    def collateral(self) -> IntelCollateral:
+        """What the vendor vouches for today, for who verifies without an attester's help.
+
+        Raises:
+            ConfigError: the store cannot be used.
+        """
+        return self._current().collateral
 
     def _current(self) -> _Issue:
         """Of the present period. Two threads may both make it: the same bytes."""

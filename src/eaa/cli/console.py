@@ -35,7 +35,7 @@ EXIT CODES
   10  rejected: not genuine, not fresh, or not acceptable
   20  unsupported: well-formed, and not a kind that can be verified
   30  malformed: the bytes are not what they claim to be
-  40  endorsements unavailable"""
+  40  unavailable: endorsements, or of remoteattestation the node or its workload"""
 
 _DEBUG = "eaa.cli.debug"
 

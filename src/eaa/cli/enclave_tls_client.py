@@ -11,6 +11,7 @@ from eaa import __version__
 from eaa.cli.channel_options import ChannelOptions, build_channel_config, channel_options
 from eaa.cli.console import EXIT_CODES, clean, debug_option, emit
 from eaa.cli.invocation import prepare_streams
+from eaa.cli.original_options import sample_options
 from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes
 from eaa.errors import RemoteProtocolError
 from eaa.tls.peer import PeerIdentity
@@ -38,6 +39,7 @@ _SHOWN = ("mr_enclave", "mr_signer", "isv_prod_id", "isv_svn", "mr_td", "tcb_sta
 )  # fmt: skip
 @click.option("--message", default=_MESSAGE, show_default=True, help="What to send.")
 @channel_options("avtcml")
+@sample_options
 @debug_option
 def enclave_tls_client(ip: str, port: int, message: str, **values: Any) -> None:
     """Connect to an attested server, verify its evidence, and print what it answers.

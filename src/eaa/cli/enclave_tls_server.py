@@ -14,6 +14,7 @@ from eaa.cli.channel_options import ChannelOptions, build_channel_config, channe
 from eaa.cli.console import EXIT_CODES, debug_option
 from eaa.cli.invocation import prepare_streams
 from eaa.cli.manifest_environment import environment_log_level, environment_notes
+from eaa.cli.original_options import sample_options
 from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes, say
 from eaa.services.listening import address_of, bind
 from eaa.services.running import run_until_stopped
@@ -40,6 +41,7 @@ _LOG = logging.getLogger("eaa.workload")
 @channel_options("avtcml")
 @click.option("--drain-seconds", type=click.FloatRange(0, 3600), default=30, show_default=True,
               help="How long open connections may go on after SIGTERM.")  # fmt: skip
+@sample_options
 @debug_option
 def enclave_tls_server(ip: str, port: int, drain_seconds: float, **values: Any) -> None:
     """Serve attested TLS: show evidence, answer challenges, send back what comes.

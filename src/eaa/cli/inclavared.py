@@ -14,6 +14,7 @@ from eaa.cli.channel_options import ChannelOptions, build_channel_config, channe
 from eaa.cli.console import EXIT_CODES, debug_option
 from eaa.cli.inclavared_run import Settings, ask_once, run_supervisor, run_worker
 from eaa.cli.invocation import prepare_streams
+from eaa.cli.original_options import enclave_option
 from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes
 from eaa.errors import UsageError
 from eaa.services.inclavared import Configs
@@ -80,7 +81,8 @@ class LoopbackPort(Address):
               help="How long open connections may go on after SIGTERM.")  # fmt: skip
 @click.option("--renew-seconds", type=click.FloatRange(1), default=12 * 3600, show_default=True,
               help="After which new connections get new keys and certificates, as after SIGHUP.")  # fmt: skip
-@click.option("--worker-descriptors", type=(int, int), hidden=True)
+@click.option("--worker-descriptors", type=(int, int), hidden=True, is_eager=True)
+@enclave_option
 @debug_option
 def inclavared(connect: str | None, worker_descriptors: tuple[int, int] | None, **values: Any) -> None:
     """Forward attested TLS from a node's address to the workload on that node.

@@ -30,11 +30,17 @@ from eaa.tls.claims import BINDER_BYTES, SHA256
 from eaa.tls.peer import AttachedEvidence, EvidenceKind, Role
 from eaa.tls.relayed import RELAYED_PROFILE
 
-__all__ = ["Answer", "encode_request", "parse_answer", "require_relayed"]
+__all__ = ["WORKLOAD_ABSENT", "Answer", "encode_request", "parse_answer", "require_relayed"]
 
 _WHAT = "answer of the forwarder"
 _TYPE, _VERSION = "ENCLAVEINFO", 2
 _SHOWN = 120
+#: Code of the error where the forwarder says that it is there, and the workload is not.
+WORKLOAD_ABSENT = "remote_protocol.workload_absent"
+#: What it says then: nobody listens, or whoever does went away or did not answer in time.
+_ABSENT = frozenset(
+    {"remote_protocol.upstream_unreachable", "remote_protocol.truncated", "remote_protocol.deadline"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ def parse_answer(line: bytes) -> Answer:
     Raises:
         FormatError: not of this form; ``format.no_evidence`` if it has measurements as text and no
             evidence, as the original's has.
-        RemoteProtocolError: the forwarder says why it has none.
+        RemoteProtocolError: the forwarder says why it has none: ``workload_absent`` if that is because
+            nobody is behind it, else ``no_evidence``.
     """
     document = _document(line)
     if document.get("msgtype") != _TYPE:
@@ -131,6 +138,8 @@ def _failure(document: Mapping[str, Any]) -> Exception:
     error = document.get("error")
     if isinstance(error, dict):
         said = f"{error.get('code', '')}: {error.get('message', '')}"
+        if error.get("code") in _ABSENT:
+            return RemoteProtocolError(f"the forwarder says {said:.300}", detail="workload_absent")
         return RemoteProtocolError(f"the forwarder has no evidence: {said:.300}", detail="no_evidence")
     if isinstance(error, str):
         return RemoteProtocolError(f"the forwarder has no evidence: {error:.300}", detail="no_evidence")

@@ -22,7 +22,7 @@ from datetime import datetime
 
 from eaa.appraisal.result import AttestationResult
 from eaa.cli.nodes import Node
-from eaa.cli.remoteattestation_answer import encode_request, parse_answer, require_relayed
+from eaa.cli.remoteattestation_answer import WORKLOAD_ABSENT, encode_request, parse_answer, require_relayed
 from eaa.errors import AppraisalDenied, EAAError, FormatError, RemoteProtocolError, outcome_of
 from eaa.tls.claims import NONCE_BYTES, gate_report_data
 from eaa.tls.peer import PeerIdentity, PeerVerifier
@@ -91,7 +91,8 @@ async def ask(node: Node, question: Question) -> Seen:
             async with asyncio.timeout(question.timeout_seconds):
                 await _ask(seen, question)
         except TimeoutError:
-            reason = f"{address} took longer than {question.timeout_seconds:g} s"
+            hop = address if seen.peer is None else f"the answer of {address}, whose channel opened,"
+            reason = f"{hop} took longer than {question.timeout_seconds:g} s"
             seen.failure = Failure.unavailable("timeout", reason)
         except OSError as error:
             # asyncio writes the address into strerror.
@@ -100,7 +101,7 @@ async def ask(node: Node, question: Question) -> Seen:
             )
             continue
         except EAAError as error:
-            seen.failure = Failure.of(error)
+            seen.failure = _failure(address, error)
             if seen.peer is None:
                 seen.failure = replace(seen.failure, reason=f"no channel to {address}: {error}")
             # Of a channel that did not open it is the forwarder's.
@@ -110,6 +111,13 @@ async def ask(node: Node, question: Question) -> Seen:
     seen = Seen(str(node), question.config.clock())
     seen.failure = Failure.unavailable("connection", f"nobody can be reached; tried {'; '.join(tried)}")
     return seen
+
+
+def _failure(address: str, error: EAAError) -> Failure:
+    if error.code == WORKLOAD_ABSENT:
+        reason = f"{address} was reached, and the workload behind it was not: {error}"
+        return Failure.unavailable("workload", reason)
+    return Failure.of(error)
 
 
 async def _ask(seen: Seen, question: Question) -> None:

@@ -153,19 +153,17 @@ def _first_contact(
     command = _record_command(tee, measurement, references)
     reason = (
         f"the {tee.upper()} hardware is {_kind(result)}, {conjunction} the code was NOT compared: "
-        f"there is no reference value for it in {references.source}"
+        f"there is no reference value for it in {references.source}\n"
+        f"if it is the code that you expect, record it:\n  {command}"
     )
-    if command:
-        reason += f"\nif it is the code that you expect, record it:\n  {command}"
     failure = Failure("rejected", f"appraisal.{_NONE_RECORDED}", _REJECTED, reason)
     return Report(verdict=_verdict(seen, failure, notes), record_command=command, **known)
 
 
-def _record_command(tee: str, measurement: bytes, references: References) -> str | None:
-    if tee != "sgx":
-        return None
+def _record_command(tee: str, measurement: bytes, references: References) -> str:
+    option = "--mr-enclave" if tee == "sgx" else "--mr-td"
     store = f" --store {shlex.quote(references.store_option)}" if references.store_option else ""
-    return f"shelter mrverify --mr-enclave {measurement.hex()}{store}"
+    return f"shelter mrverify {option} {measurement.hex()}{store}"
 
 
 def _accepted(

@@ -16,6 +16,7 @@ import click
 from eaa import __version__
 from eaa.cli.console import EXIT_CODES, debug_option
 from eaa.cli.invocation import invoke_safely, prepare_streams
+from eaa.cli.original_options import verbose_option
 
 __all__ = ["COMMANDS", "main", "shelter"]
 
@@ -58,7 +59,8 @@ class ShelterGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_CODES,
 )
-@click.version_option(__version__, "-V", "--version", prog_name="shelter")
+@click.version_option(__version__, "-V", "-v", "--version", prog_name="shelter")
+@verbose_option
 @debug_option
 @click.pass_context
 def shelter(ctx: click.Context) -> None:

@@ -7,10 +7,11 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from eaa.errors import EAAError, LocalProtocolError
+from eaa.errors import EAAError, LocalProtocolError, RemoteProtocolError
 from eaa.tls.peer import Role
 from eaa.transport.config import ChannelConfig
 from eaa.transport.endpoint import Endpoint, endpoint_of
+from eaa.transport.peer_bound import PeerBound, PeerPlace
 from eaa.transport.protocol import HalfOpen
 from eaa.transport.streams import AttestedStream, StreamProtocol
 
@@ -52,6 +53,7 @@ class AttestedListener:
         self._handler, self._listening = handler, listening
         self._endpoint = endpoint_of(config)
         self._half_open = HalfOpen(config.max_half_open)
+        self._peers = PeerBound(config.half_open_per_peer)
         self._observer = observer or Observer()
         self._server: asyncio.Server | None = None
         self._live: set[_Connection] = set()
@@ -122,17 +124,25 @@ class _Connection(StreamProtocol):
         super().__init__(endpoint, Role.SERVER, half_open, handler)
         self._listener, self._observer = listener, observer
         self._was_open = False
+        self._place: PeerPlace | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._listener._entered(self)
         self._observer.connected()
         super().connection_made(transport)
+        if not self._over:
+            try:
+                self._place = self._listener._peers.enter(transport.get_extra_info("peername"))
+            except RemoteProtocolError as error:
+                self.abort(error)
 
     def on_open(self) -> None:
         self._was_open = True
+        self._leave_place()
         super().on_open()
 
     def on_lost(self, error: EAAError | None) -> None:
+        self._leave_place()
         super().on_lost(error)
         if not self._was_open:
             self._observer.refused(error)
@@ -141,3 +151,8 @@ class _Connection(StreamProtocol):
         super().connection_lost(exc)
         self._listener._left(self)
         self._observer.gone()
+
+    def _leave_place(self) -> None:
+        if self._place is not None:
+            self._place.leave()
+            self._place = None

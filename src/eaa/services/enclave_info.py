@@ -43,8 +43,12 @@ _REQUEST, _WHAT = "GETENCLAVEINFO", "request"
 _VERSION = 2
 _MAX_ID = 64
 _PUBLIC = {
-    "remote_protocol.upstream_unreachable": "the workload is not there",
-    "remote_protocol.upstream_refused": "the workload was not accepted, or did not accept this forwarder",
+    "remote_protocol.upstream_unreachable": "the workload behind this forwarder cannot be reached",
+    "remote_protocol.truncated": "the workload behind this forwarder went away",
+    "remote_protocol.deadline": "the workload behind this forwarder did not answer in time",
+    "remote_protocol.upstream_refused": (
+        "the workload behind this forwarder was not accepted, or did not accept the forwarder"
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 
 from eaa.endorsements.x509 import Certificate, parse_certificate
@@ -15,6 +16,8 @@ from eaa.tls.peer import AttachedEvidence
 __all__ = ["CertificateEvidence", "read_certificate"]
 
 _WHAT = "attested TLS certificate"
+#: Of as many peers. An entry holds its certificate some three times over: 12 MiB if all are of 64 KiB.
+_MAX_READINGS = 64
 _NO_CLAIMS: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -38,8 +41,13 @@ class CertificateEvidence:
     certificate: Certificate
 
 
+@lru_cache(maxsize=_MAX_READINGS)
 def read_certificate(der: bytes) -> CertificateEvidence:
     """The evidence in the certificate ``der``, which TLS gave for the peer: never null.
+
+    Readings of the last certificates are remembered by all of their bytes: a peer shows the same one for
+    minutes. A reading decides nothing: periods, evidence and endorsements are judged at each connection.
+    What cannot be read is not remembered.
 
     Raises:
         FormatError: the certificate (at most 64 KiB), an extension given twice, evidence that is missing

@@ -15,13 +15,14 @@ import copy
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from eaa.errors import ConfigError, EAAError
+from eaa.errors import ConfigError, EAAError, RemoteProtocolError
 from eaa.tls.peer import PeerIdentity, Role
 from eaa.transport.address import TcpAddress, UnixAddress, parse_address
 from eaa.transport.config import ChannelConfig
 from eaa.transport.endpoint import Endpoint, endpoint_of
 from eaa.transport.facade import FacadeTransport
 from eaa.transport.failures import truncated
+from eaa.transport.peer_bound import PeerBound, PeerPlace
 from eaa.transport.protocol import ChannelProtocol, HalfOpen
 
 try:
@@ -70,10 +71,11 @@ def attested_http(config: ChannelConfig, inner: HttpProtocol | None = None) -> H
     """
     config.require_role(Role.SERVER)
     endpoint, half_open = endpoint_of(config), HalfOpen(config.max_half_open)
+    peers = PeerBound(config.half_open_per_peer)
     http = inner or _default_protocol()
 
     def make(config: uvicorn.Config, **state: Any) -> asyncio.Protocol:
-        return _HttpChannel(endpoint, half_open, http, config, state)
+        return _HttpChannel(endpoint, half_open, peers, http, config, state)
 
     return make
 
@@ -85,12 +87,15 @@ class _HttpChannel(ChannelProtocol):
         self,
         endpoint: Endpoint,
         half_open: HalfOpen,
+        peers: PeerBound,
         http: HttpProtocol,
         config: uvicorn.Config,
         state: dict[str, Any],
     ) -> None:
         super().__init__(endpoint, Role.SERVER, half_open)
         self._http, self._uvicorn, self._state = http, config, state
+        self._peers = peers
+        self._place: PeerPlace | None = None
         # Uvicorn's: whom it asks to end when it stops.
         self._connections: set[Any] = state["server_state"].connections
         self._facade: FacadeTransport | None = None
@@ -98,12 +103,18 @@ class _HttpChannel(ChannelProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._connections.add(self)
         super().connection_made(transport)
+        if not self._over:
+            try:
+                self._place = self._peers.enter(transport.get_extra_info("peername"))
+            except RemoteProtocolError as error:
+                self.abort(error)
 
     def shutdown(self) -> None:
         """Asked by uvicorn when it stops, of what is not open yet."""
         self.abort(truncated("the server stops"))
 
     def on_open(self) -> None:
+        self._leave_place()
         self._connections.discard(self)
         if self._transport is None:
             return
@@ -123,10 +134,16 @@ class _HttpChannel(ChannelProtocol):
             self.close()
 
     def on_lost(self, error: EAAError | None) -> None:
+        self._leave_place()
         self._connections.discard(self)
         # Later, as of any transport: the protocol may be in the middle of closing it.
         if self._facade is not None:
             self._loop.call_soon(self._facade.get_protocol().connection_lost, error)
+
+    def _leave_place(self) -> None:
+        if self._place is not None:
+            self._place.leave()
+            self._place = None
 
     def pause_writing(self) -> None:
         if self._facade is not None:

@@ -36,6 +36,8 @@ class ChannelConfig:
         policy_version: changes whenever the verifier would decide differently, e.g. by a new policy.
         handshake_seconds: from the connection to its first application byte, and for each renewal.
         max_half_open: connections of one server that are not open yet; more are closed at once.
+        max_half_open_per_peer: of them, those from one address, of IPv6 from one /64; ``None``: a quarter.
+            A server behind a gateway that hides addresses needs as many as ``max_half_open``.
         max_concurrent_collections: how often the attester is asked at a time.
         max_result_seconds: how long a verdict on the same evidence is remembered.
         reattest_seconds: after which both ends show evidence anew on the live connection; ``None``: never.
@@ -53,6 +55,7 @@ class ChannelConfig:
     policy_version: str = ""
     handshake_seconds: float = 10.0
     max_half_open: int = 256
+    max_half_open_per_peer: int | None = None
     max_concurrent_collections: int = 2
     max_result_seconds: float = 300.0
     reattest_seconds: float | None = None
@@ -66,12 +69,20 @@ class ChannelConfig:
         for name in ("handshake_seconds", "max_half_open", "max_concurrent_collections"):
             if getattr(self, name) <= 0:
                 raise _error(name, "must be above zero")
+        if self.max_half_open_per_peer is not None and self.max_half_open_per_peer <= 0:
+            raise _error("max_half_open_per_peer", "must be above zero")
         if self.max_result_seconds < 0:
             raise _error("max_result_seconds", "must not be below zero")
         if self.reattest_seconds is not None and self.reattest_seconds <= 0:
             raise _error("reattest_seconds", "must be above zero")
         if self.reattest_seconds is not None and self.profile is Profile.RATLS_CERT:
             raise _error("reattest_seconds", "evidence in a certificate cannot be renewed on a connection")
+
+    @property
+    def half_open_per_peer(self) -> int:
+        """The bound for one peer address, at least one."""
+        own = self.max_half_open_per_peer
+        return own if own is not None else max(1, self.max_half_open // 4)
 
     def require_role(self, role: Role) -> None:
         """Holds if this configuration is whole for ``role``.

@@ -28,9 +28,12 @@ try:
 except ImportError as error:  # pragma: no cover - the tests install the extra
     raise ConfigError("attested HTTP requests need httpx: pip install eaa[httpx]", key="httpx") from error
 
-__all__ = ["AttestedTransport", "attested_peer"]
+__all__ = ["LIMITS", "PEER_INFO", "AttestedTransport", "attested_peer", "errors_of_httpcore", "require_https"]
 
-_INFO = "attestation"
+#: Under which name a network stream gives the peer's identity.
+PEER_INFO = "attestation"
+#: Of the pool, as httpx has them by default.
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
 class AttestedTransport(httpx.HTTPTransport):
@@ -48,10 +51,9 @@ class AttestedTransport(httpx.HTTPTransport):
     """
 
     def __init__(
-        self, config: ChannelConfig, *, uds: str | None = None, limits: httpx.Limits | None = None
+        self, config: ChannelConfig, *, uds: str | None = None, limits: httpx.Limits = LIMITS
     ) -> None:
         config.require_role(Role.CLIENT)
-        limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
         # Not the parent's __init__: it would make a pool of ordinary TLS.
         self._pool = httpcore.ConnectionPool(
             # Never used: what stands in for TLS is the channel.
@@ -64,11 +66,20 @@ class AttestedTransport(httpx.HTTPTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if request.url.scheme != "https":
-            raise UsageError(
-                f"{request.url.scheme}:// is not attested; the URL begins with https://", detail="scheme"
-            )
+        require_https(request)
         return super().handle_request(request)
+
+
+def require_https(request: httpx.Request) -> None:
+    """Holds if the URL asks for what a channel stands in for.
+
+    Raises:
+        UsageError: another scheme.
+    """
+    if request.url.scheme != "https":
+        raise UsageError(
+            f"{request.url.scheme}:// is not attested; the URL begins with https://", detail="scheme"
+        )
 
 
 def attested_peer(response: httpx.Response) -> PeerIdentity:
@@ -78,7 +89,7 @@ def attested_peer(response: httpx.Response) -> PeerIdentity:
         UsageError: the response did not come over an attested transport.
     """
     stream = response.extensions.get("network_stream")
-    peer = stream.get_extra_info(_INFO) if stream is not None else None
+    peer = stream.get_extra_info(PEER_INFO) if stream is not None else None
     if not isinstance(peer, PeerIdentity):
         raise UsageError("the response did not come over an attested channel", detail="not_attested")
     return peer
@@ -98,7 +109,7 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        with _errors(httpcore.ConnectTimeout, httpcore.ConnectError):
+        with errors_of_httpcore(httpcore.ConnectTimeout, httpcore.ConnectError):
             sock = socket.create_connection((host, port), timeout or self._config.handshake_seconds)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _Unattested(sock, self._config)
@@ -106,7 +117,7 @@ class _Backend(httpcore.NetworkBackend):
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
-        with _errors(httpcore.ConnectTimeout, httpcore.ConnectError):
+        with errors_of_httpcore(httpcore.ConnectTimeout, httpcore.ConnectError):
             sock = socket.socket(socket.AF_UNIX)
             try:
                 sock.settimeout(timeout or self._config.handshake_seconds)
@@ -139,13 +150,13 @@ class _Attested(httpcore.NetworkStream):
         self._channel = channel
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _errors(httpcore.ReadTimeout, httpcore.ReadError):
+        with errors_of_httpcore(httpcore.ReadTimeout, httpcore.ReadError):
             self._channel.settimeout(timeout)
             return self._channel.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
-            with _errors(httpcore.WriteTimeout, httpcore.WriteError):
+            with errors_of_httpcore(httpcore.WriteTimeout, httpcore.WriteError):
                 self._channel.settimeout(timeout)
                 self._channel.send(buffer)
 
@@ -153,7 +164,7 @@ class _Attested(httpcore.NetworkStream):
         self._channel.close()
 
     def get_extra_info(self, info: str) -> Any:
-        if info == _INFO:
+        if info == PEER_INFO:
             return self._channel.peer
         if info == "is_readable":  # an idle connection that can be read has been closed
             return self._channel.readable()
@@ -161,7 +172,7 @@ class _Attested(httpcore.NetworkStream):
 
 
 @contextmanager
-def _errors(timeout: type[Exception], other: type[Exception]) -> Iterator[None]:
+def errors_of_httpcore(timeout: type[Exception], other: type[Exception]) -> Iterator[None]:
     """Errors of sockets as those of httpcore, which httpx turns into its own."""
     try:
         yield

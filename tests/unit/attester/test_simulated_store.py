@@ -15,6 +15,7 @@ from eaa.attester.simulated_attester import StoredSimulatedAttester
 from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.codec.pem import encode_pem
 from eaa.errors import ConfigError, UsageError
+from eaa.evidence.dcap_quote import parse_quote
 from eaa.tls.peer import EvidenceKind
 from tests.fakes.certificates import certificate
 from tests.fakes.vendor import NOW, REPORT_DATA, Evidence, verify
@@ -88,6 +89,17 @@ def test_a_long_lived_attester_renews(tmp_path: Path) -> None:
     assert str(tmp_path) in kept.warning
     with pytest.raises(UsageError):
         kept.collect(b"")
+
+
+def test_only_the_quote_itself_is_signed_anew(tmp_path: Path) -> None:
+    kept = attester(SimulatedStore(tmp_path))
+    one, two = (parse_quote(kept.collect(bytes((n,)) * 64).evidence) for n in (1, 2))
+    assert one.certification == two.certification
+    assert one.signature != two.signature
+    came = kept.collect(REPORT_DATA)
+    assert came.collateral is not None
+    anchor = kept.store.trust_anchor(now=NOW)
+    assert verify(Evidence(came.evidence, came.collateral, anchor)).tee == "sgx"
 
 
 def test_two_stores_are_two_vendors(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from eaa.codec.cbor import CborValue, Tag, encode_cbor
-from eaa.errors import BindingError, EAAError, FormatError, UnsupportedError
+from eaa.errors import BindingError, EAAError, FormatError, UnsupportedError, ValidityPeriodError
 from eaa.tls.certificate import CertificateEvidence, read_certificate
 from eaa.tls.claims import encode_claims, hash_report_data
 from eaa.tls.mint import PrivateKey
@@ -58,14 +60,14 @@ def test_ours_is_read_and_verifies(kind: Kind, key: PrivateKey) -> None:
     verify(evidence, kind)
 
 
-def verify(evidence: CertificateEvidence, kind: Kind) -> None:
+def verify(evidence: CertificateEvidence, kind: Kind, now: datetime = NOW) -> None:
     attester = attester_of(kind)
     verify_quote(
         evidence.attached.evidence,
         collateral=attester.endorsements(),
         trust_anchors=(attester.trust_anchor,),
         binding=Binding(evidence.report_data),
-        now=NOW,
+        now=now,
         memo=Memo(1),
     )
 
@@ -210,3 +212,37 @@ def test_keys_that_are_not_supported() -> None:
 def test_size_of_the_certificate() -> None:
     der = certificate_with([(EVIDENCE, tagged()), ("1.2.3", bytes(64 * 1024))])
     assert refused(der) == "format.too_large"
+
+
+class TestReadings:
+    """What was read is remembered by all of the certificate's bytes."""
+
+    def test_the_same_bytes_are_read_once(self) -> None:
+        der = minted(P256, endorsed=True)
+        assert read_certificate(bytes(bytearray(der))) is read_certificate(der)
+
+    def test_one_bit_makes_another_certificate(self) -> None:
+        der = certificate_with([(EVIDENCE, tagged())])
+        first = read_certificate(der)
+        flipped = der[:-1] + bytes((der[-1] ^ 1,))  # of the signature, which nobody asks about
+        other = read_certificate(flipped)
+        assert other is not first
+        assert (other.certificate.der, first.certificate.der) == (flipped, der)
+
+    def test_what_cannot_be_read_is_refused_each_time(self) -> None:
+        der = certificate_with([(EVIDENCE, tagged(claims=CLAIMS + b"\x00"))])
+        assert [refused(der) for _ in range(3)] == ["format.trailing_bytes"] * 3
+
+    def test_time_is_judged_at_each_use(self) -> None:
+        evidence = read_certificate(minted())
+        verify(evidence, "sgx-v3")
+        again = read_certificate(minted())
+        with pytest.raises(ValidityPeriodError):
+            verify(again, "sgx-v3", NOW + timedelta(days=3650))
+
+    def test_the_oldest_goes_first(self) -> None:
+        kept = certificate_with([(EVIDENCE, tagged())])
+        first = read_certificate(kept)
+        for number in range(64):
+            read_certificate(certificate_with([(EVIDENCE, tagged()), ("1.2.3", bytes((number,)))]))
+        assert read_certificate(kept) is not first

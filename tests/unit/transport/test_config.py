@@ -40,6 +40,7 @@ def test_roles() -> None:
         ("mutual", {"mutual": True}),
         ("handshake_seconds", {"handshake_seconds": 0}),
         ("max_half_open", {"max_half_open": 0}),
+        ("max_half_open_per_peer", {"max_half_open_per_peer": 0}),
         ("max_concurrent_collections", {"max_concurrent_collections": 0}),
         ("max_result_seconds", {"max_result_seconds": -1}),
         ("reattest_seconds", {"reattest_seconds": 0}),
@@ -50,6 +51,11 @@ def test_what_could_never_be_meant(key: str, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as caught:
         ChannelConfig(**({"attester": FakeAttester(), "verifier": None} | options))
     assert caught.value.code == f"config.channel_{key}"
+
+
+@pytest.mark.parametrize(("total", "own", "bound"), [(256, None, 64), (1, None, 1), (8, 8, 8), (8, 1, 1)])
+def test_half_open_connections_of_one_peer(total: int, own: int | None, bound: int) -> None:
+    assert server_config(max_half_open=total, max_half_open_per_peer=own).half_open_per_peer == bound
 
 
 def test_warnings_are_of_what_is_in_use() -> None:

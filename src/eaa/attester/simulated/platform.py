@@ -8,6 +8,7 @@ from typing import Literal
 
 from eaa.attester.simulated.certificates import SimulatedCertificate, chain_pem
 from eaa.attester.simulated.documents import SimulatedIsvLevel
+from eaa.attester.simulated.keys import sign_raw
 from eaa.attester.simulated.pck import SimulatedPckCertificate, SimulatedTcb
 from eaa.attester.simulated.quoting_enclave import SimulatedQuotingEnclave
 from eaa.attester.simulated.tcb_info import SimulatedTcbInfo, SimulatedTcbLevel, SimulatedTdxModule
@@ -16,6 +17,7 @@ from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.pck import SgxType
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.tcb import TcbStatus
+from eaa.evidence.sgx import EnclaveReport
 
 __all__ = ["Ca", "SimulatedPlatform", "Tee"]
 
@@ -76,6 +78,11 @@ class SimulatedPlatform:
 
     def quoting_enclave(self, tee: Tee) -> SimulatedQuotingEnclave:
         return self.qe if tee == "sgx" else self.td_qe
+
+    def vouch(self, enclave: SimulatedQuotingEnclave) -> tuple[EnclaveReport, bytes]:
+        """The report of ``enclave``, and the PCK's signature over it, r ‖ s, 64 bytes."""
+        report = enclave.report()
+        return report, sign_raw(enclave.report_signing_key or self.pck.key, report.raw)
 
     def use_level(self, level: SimulatedTcbLevel) -> None:
         """The platform's TCB is from now on exactly ``level``, and its PCK certificate says so."""

@@ -116,8 +116,7 @@ def _qe_certification(
 def _vouched(
     platform: SimulatedPlatform, enclave: SimulatedQuotingEnclave, data: CertificationData
 ) -> QeCertification:
-    report = enclave.report()
-    signature = sign_raw(enclave.report_signing_key or platform.pck.key, report.raw)
+    report, signature = platform.vouch(enclave)
     return QeCertification(report.raw, report, signature, enclave.authentication_data, data)
 
 
