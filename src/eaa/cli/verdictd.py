@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from eaa.cli.service_command import ServiceCommand, say
 from eaa.cli.verdictd_inputs import channel_config, evidence_source
 from eaa.cli.verdictd_run import run_supervisor, run_worker
 from eaa.services.verdictd.config import load_config
+from eaa.services.verdictd.core import rewrap
 from eaa.services.verdictd.logs import configure_logs
 
 __all__ = ["main", "verdictd"]
@@ -128,10 +130,20 @@ def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option("--log-level", type=click.Choice(["debug", "info", "warn", "error", "fatal", "off"]))
 @click.option("--log-format", type=click.Choice(["json", "text"]))
 @click.option("--check", is_flag=True, help="Say whether the configuration is sound, and end.")
+@click.option(
+    "--rewrap",
+    "rewrap_keys",
+    is_flag=True,
+    help="After a change of the master key: wrap all data keys with it, and end.",
+)
 @click.option("--worker-descriptors", callback=_descriptors, hidden=True)
 @debug_option
 def verdictd(
-    config: Path | None, check: bool, worker_descriptors: tuple[int, ...] | None, **values: Any
+    config: Path | None,
+    check: bool,
+    rewrap_keys: bool,
+    worker_descriptors: tuple[int, ...] | None,
+    **values: Any,
 ) -> None:
     """Appraise evidence; release keys and resources to what the policies accept.
 
@@ -146,7 +158,9 @@ def verdictd(
     """
     loaded = load_config(config, _flags(values), os.environ)
     configure_logs(loaded.log.level, loaded.log.format)
-    if check:
+    if rewrap_keys:
+        say(f"{asyncio.run(rewrap(loaded))} data keys are wrapped with the configured master key")
+    elif check:
         channel_config(loaded, evidence_source(loaded)[0])
         say("the configuration is sound")
     elif worker_descriptors:

@@ -31,9 +31,17 @@ class ChannelFace:
         core = self._core
         key = hashlib.sha256(stream.peer.spki).hexdigest()
         access = PeerAccess(
-            lambda: stream.peer, name=f"channel {key[:16]}", books=core.books, engine=core.engine, releaser=core.releaser, decisions=core.database.decisions, terms=core.terms,
-            clock=clock, new_id=new_id, events=self._events,
-        )  # fmt: skip
+            lambda: stream.peer,
+            name=f"channel {key[:16]}",
+            books=core.books,
+            engine=core.engine,
+            releaser=core.releaser,
+            decisions=core.database.decisions,
+            terms=core.terms,
+            clock=clock,
+            new_id=new_id,
+            events=self._events,
+        )
         try:
             await self._converse(stream, access)
         except TimeoutError:

@@ -112,6 +112,9 @@ class Storage(_Section):
 
     url: str = Field(default="", description="sqlite:///PATH or postgresql://USER@HOST/DATABASE")
     master_key: str = Field(default="", description="file:PATH, openbao+https://…, or pkcs11:…")
+    former_master_keys: tuple[str, ...] = Field(
+        default=(), description="master keys that were changed, until verdictd --rewrap has run"
+    )
     refresh_seconds: float = Field(
         default=1, gt=0, le=60, description="how soon another replica's change is seen"
     )

@@ -38,7 +38,7 @@ from eaa.storage.sealing.uri import open_master_key
 from eaa.tls.dcap_verifier import DcapVerifier
 from eaa.tls.peer import EvidenceKind
 
-__all__ = ["Core", "EvidenceSource", "clock", "new_id", "open_core"]
+__all__ = ["Core", "EvidenceSource", "clock", "new_id", "open_core", "rewrap"]
 
 #: Waiting for one of the appraisals under way; more are refused.
 _WAITING_FACTOR = 4
@@ -119,8 +119,7 @@ async def open_core(config: VerdictdConfig, evidence: EvidenceSource, events: Ev
     notes: list[str] = []
     connected = await ConnectedDatabase.connect(config.storage_url)
     try:
-        master = await asyncio.to_thread(open_master_key, config.master_key)
-        database = connected.with_sealer(Envelope(master, connected.data_keys))
+        database = connected.with_sealer(await _envelope(config, connected))
         seeded = await ensure_policies(database.policies, now=clock())
         notes += [f"no policy was set: {name} is our default" for name in seeded]
         books = Books(
@@ -152,6 +151,29 @@ async def open_core(config: VerdictdConfig, evidence: EvidenceSource, events: Ev
         database, books, engine, releaser, broker, terms.tokens, administration, credentials, appraisals,
         (*notes, *said),
     )  # fmt: skip
+
+
+async def rewrap(config: VerdictdConfig) -> int:
+    """Wrap all data keys with the configured master key, whichever had wrapped them; how many.
+
+    Raises:
+        ConfigError, StorageError: a master key, or the storage, cannot be had.
+    """
+    connected = await ConnectedDatabase.connect(config.storage_url)
+    try:
+        master = await asyncio.to_thread(open_master_key, config.master_key)
+        return await (await _envelope(config, connected)).rewrap(master)
+    finally:
+        await connected.close()
+
+
+async def _envelope(config: VerdictdConfig, connected: ConnectedDatabase) -> Envelope:
+    master = await asyncio.to_thread(open_master_key, config.master_key)
+    former = [
+        await asyncio.to_thread(open_master_key, uri, create=False)
+        for uri in config.storage.former_master_keys
+    ]
+    return Envelope(master, connected.data_keys, also=former)
 
 
 def _terms(config: VerdictdConfig) -> KbsTerms:

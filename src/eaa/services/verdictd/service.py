@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from eaa.errors import ConfigError, EAAError, InternalError
 from eaa.services.attested_listener import AttestedListener
 from eaa.services.metrics_http import Health, start_metrics_server
+from eaa.services.verdictd.channel_face import ChannelFace
 from eaa.services.verdictd.config import VerdictdConfig, split_address
 from eaa.services.verdictd.core import Core, EvidenceSource, clock, open_core
 from eaa.services.verdictd.grpc_admin import grpc_handlers
@@ -162,8 +163,6 @@ class Verdictd:
         listening, channel = self._inputs.channel_socket, self._inputs.channel
         if listening is None or channel is None:
             return
-        from eaa.services.verdictd.channel_face import ChannelFace
-
         face = ChannelFace(core, self._metrics, idle_seconds=_IDLE_SECONDS)
         self._channel = AttestedListener(face.serve, listening, channel)
         face.draining = self._channel.draining
