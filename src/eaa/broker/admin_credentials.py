@@ -7,11 +7,8 @@ algorithm that is not that of the key, a life of more than an hour. Keys come fr
 
 from __future__ import annotations
 
-import binascii
 import hashlib
-import json
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,33 +17,28 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from eaa.broker.admin_token import AUDIENCE, issue_admin_token, parse_admin_token
 from eaa.broker.administration.principal import Principal, Role
-from eaa.codec.strict_json import parse_json
-from eaa.errors import ConfigError, CredentialError, FormatError
+from eaa.errors import ConfigError, CredentialError
 
 __all__ = [
-    "AUDIENCE",
     "LEEWAY",
     "LONGEST_LIFE",
-    "MAX_TOKEN_BYTES",
     "AdminCredentials",
     "AdminKey",
     "issue_admin_token",
     "public_key_id",
 ]
 
-AUDIENCE = "verdictd"
-MAX_TOKEN_BYTES = 8 * 1024
 #: What clocks may differ by.
 LEEWAY = timedelta(seconds=60)
 LONGEST_LIFE = timedelta(hours=1)
 
-_BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _NAME = re.compile(r"[!-~]{1,128}")
 _P256_BYTES = 32
 
@@ -126,12 +118,12 @@ class AdminCredentials:
         """
         if not token:
             raise CredentialError("expected a bearer token, got none", detail="missing")
-        header, claims, signature, signed = _parse(token)
-        key = self._key(header)
-        if not key.signed(signature, signed):
+        parsed = parse_admin_token(token)
+        key = self._key(parsed.header)
+        if not key.signed(parsed.signature, parsed.signed):
             raise CredentialError(f"the signature does not verify by key {key.kid!r}", detail="signature")
-        _require_time(claims, now)
-        return _principal(claims, key)
+        _require_time(parsed.claims, now)
+        return _principal(parsed.claims, key)
 
     def _key(self, header: Mapping[str, Any]) -> AdminKey:
         algorithm, kid = header.get("alg"), header.get("kid")
@@ -149,43 +141,9 @@ class AdminCredentials:
         return key
 
 
-def issue_admin_token(
-    private_key: Ed25519PrivateKey, kid: str, name: str, role: str, now: datetime, seconds: int
-) -> str:
-    """A token for ``name`` with ``role``, from ``now`` for ``seconds``, at most 3600."""
-    header = {"alg": "EdDSA", "kid": kid, "typ": "JWT"}
-    issued = int(now.timestamp())
-    claims = {"sub": name, "role": role, "aud": AUDIENCE, "iat": issued, "exp": issued + seconds}
-    signed = b".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-    return b".".join((signed, _encode(private_key.sign(signed)))).decode()
-
-
 def public_key_id(key: PublicKey) -> str:
     """How a key is called that nobody has named: the SHA-256 of its SPKI, 64 hexadecimal digits."""
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-
-
-def _parse(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
-    """Header, claims, signature, and what was signed."""
-    data = token.encode(errors="replace")
-    parts = data.split(b".")
-    if len(data) > MAX_TOKEN_BYTES or len(parts) != 3:
-        raise CredentialError(
-            f"expected three parts in at most {MAX_TOKEN_BYTES} bytes, got {len(parts)} in {len(data)}",
-            detail="malformed",
-        )
-    header, claims, signature = (_decode(part) for part in parts)
-    return _object(header), _object(claims), signature, b".".join(parts[:2])
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = parse_json(data, "admin token")
-    except FormatError as error:
-        raise CredentialError(str(error), detail="malformed") from None
-    if not isinstance(value, dict):
-        raise CredentialError("expected JSON objects in the token", detail="malformed")
-    return value
 
 
 def _require_time(claims: Mapping[str, Any], now: datetime) -> None:
@@ -237,19 +195,3 @@ def _dss(signature: bytes) -> bytes:
         raise InvalidSignature
     r, s = (int.from_bytes(half) for half in (signature[:_P256_BYTES], signature[_P256_BYTES:]))
     return encode_dss_signature(r, s)
-
-
-def _decode(part: bytes) -> bytes:
-    """Base64url without padding, of which each text has one spelling only [RFC7515 §2]."""
-    if _BASE64URL.fullmatch(part) and len(part) % 4 != 1:
-        data = binascii.a2b_base64(part.translate(_STANDARD) + b"=" * (-len(part) % 4))
-        if _encode(data) == part:
-            return data
-    raise CredentialError("expected base64url without padding", detail="malformed")
-
-
-def _encode(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
-
-
-_STANDARD = bytes.maketrans(b"-_", b"+/")

@@ -18,7 +18,7 @@ from eaa.appraisal.ear import small_claims
 from eaa.broker.judgement import Judgement, Terms, appraised, judge, not_appraised
 from eaa.broker.kbs.challenge import ID_BYTES, NONCE_BYTES, Challenge, open_challenge, seal_challenge
 from eaa.broker.kbs.evidence import require_readable
-from eaa.broker.kbs.jwe import encrypt
+from eaa.broker.kbs.jwe import encrypt, require_allowed
 from eaa.broker.kbs.messages import auth_response, parse_attest_request, parse_auth_request
 from eaa.broker.kbs.tee_key import TeePublicKey, parse_tee_key
 from eaa.broker.kbs.versions import ProtocolVersion
@@ -118,8 +118,8 @@ class KbsBroker:
         """A challenge for the guest that sent ``body`` to ``/auth``. Nothing is kept.
 
         Raises:
-            FormatError, UnsupportedError: what it says of itself; ``unsupported.policy_id``: the policy that it
-                asks for is not there.
+            FormatError, UnsupportedError: what it says of itself; ``unsupported.policy_id`` if the policy
+                that it asks for is not there.
         """
         try:
             challenge = self._challenge(body)
@@ -214,6 +214,7 @@ class KbsBroker:
         """
         claims, version = await self._claims(cookie, bearer)
         key = _guest_key(claims, version)
+        require_allowed(key, allow_rsa1_5=self._terms.allow_rsa1_5)
         subject = Subject(f"{peer} attestation {claims.get('jti', '')}"[:256], "", "", claims)
         content = await self._releaser.release(subject, plugin, path, query)
         return encrypt(content, key, version=version, allow_rsa1_5=self._terms.allow_rsa1_5)

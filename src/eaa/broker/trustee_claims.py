@@ -1,7 +1,7 @@
 """Verified evidence in the claim names of Trustee, which the policies that people have are written in.
 
 Fields of quotes are lower-case hex of the bytes as they lie, little-endian numbers included
-[TRUSTEE-CLAIMS]. What is not here: ``earliest_issue_date``, ``pck_crl_num``, ``root_ca_crl_num``, and the
+[COCO-CLAIMS]. What is not here: ``earliest_issue_date``, ``pck_crl_num``, ``root_ca_crl_num``, and the
 ``…_current`` status of a TD that outlived an update of its module.
 """
 
@@ -46,7 +46,8 @@ _TDX_BODY = MappingProxyType(
     {
         "tcb_svn": "tee_tcb_svn", "mr_seam": "mr_seam", "mrsigner_seam": "mr_signer_seam",
         "seam_attributes": "seam_attributes", "td_attributes": "td_attributes", "xfam": "xfam",
-        "mr_td": "mr_td", "mr_config_id": "mr_config_id", "mr_owner": "mr_owner", "mr_owner_config": "mr_owner_config",
+        "mr_td": "mr_td", "mr_config_id": "mr_config_id", "mr_owner": "mr_owner",
+        "mr_owner_config": "mr_owner_config",
         "rtmr_0": "rt_mr0", "rtmr_1": "rt_mr1", "rtmr_2": "rt_mr2", "rtmr_3": "rt_mr3",
         "report_data": "report_data", "tee_tcb_svn2": "tee_tcb_svn_2", "mr_servicetd": "mr_service_td",
     }

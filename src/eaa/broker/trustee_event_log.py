@@ -1,4 +1,4 @@
-"""Event logs as Trustee's policies know them: ``uefi_event_logs`` [TRUSTEE-CLAIMS UEFI Eventlog].
+"""Event logs as Trustee's policies know them: ``uefi_event_logs`` [COCO-CLAIMS UEFI Eventlog].
 
 Texts are Trustee's, not the specifications' (``ACPI(PNP0A03,0)``), since policies compare with them. Nodes
 of device paths that boot logs do not have are ``Path(type,subtype,data)``. An event that cannot be read, for
@@ -39,7 +39,7 @@ def _event(event: Event) -> dict[str, Any]:
     return {
         "index": event.register,
         "type_name": event.type_name,
-        # Of the whole data: what covers more or less than it does not match [TRUSTEE-CLAIMS UEFI Eventlog].
+        # Of the whole data: what covers more or less than it does not match [COCO-CLAIMS UEFI Eventlog].
         "digest_matches_event": all(item.algorithm.hash(event.data) == item.value for item in event.digests),
         "digests": [{"alg": item.algorithm.label, "digest": item.value.hex()} for item in event.digests],
         "event": base64.b64encode(event.data).decode(),

@@ -79,7 +79,7 @@ class DecisionAdministration:
         )
 
     async def _count_references(self) -> tuple[int, int]:
-        total, expired, after, now = 0, 0, "", self.journal.now()
+        total, expired, after, now = 0, 0, "", self.journal.clock()
         while page := await self.references.list(after=after, limit=_PAGE):
             total += len(page)
             expired += sum(value.expires_at <= now for value in page)

@@ -18,10 +18,10 @@ __all__ = ["Act", "Journal"]
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Records in ``decisions``; ``now`` gives the time, ``new_id`` the id of a decision made at a time."""
+    """Records in ``decisions``; ``clock`` gives the time, ``new_id`` the id of a decision made at a time."""
 
     decisions: DecisionLog
-    now: Callable[[], datetime]
+    clock: Callable[[], datetime]
     new_id: Callable[[datetime], str]
 
     @asynccontextmanager
@@ -55,7 +55,7 @@ class Journal:
     async def record(
         self, act: Act, *, granted: bool, code: str, reason: str, details: dict[str, Any] | None = None
     ) -> None:
-        now = self.now()
+        now = self.clock()
         said = {"action": str(act.action), "role": act.principal.role, **(details or {})}
         decision = Decision(
             id=self.new_id(now),

@@ -88,7 +88,7 @@ class PolicyAdministration:
                 await self._require_version(kind, policy_id, expected_version)
             await act.granted("a new version", sha256=_sha256(text), warnings=list(warnings))
             policy = await self.policies.put(
-                kind, policy_id, text, by=principal.name, now=self.journal.now()
+                kind, policy_id, text, by=principal.name, now=self.journal.clock()
             )  # fmt: skip
             return StoredPolicy(policy, warnings)
 
@@ -141,7 +141,7 @@ class PolicyAdministration:
             warnings = await self._examine(kind, policy_id, old.text)
             await act.granted(f"back to version {version}", version=version, sha256=old.sha256)
             policy = await self.policies.roll_back(
-                kind, policy_id, version, by=principal.name, now=self.journal.now()
+                kind, policy_id, version, by=principal.name, now=self.journal.clock()
             )
             return StoredPolicy(policy, warnings)
 
@@ -154,7 +154,7 @@ class PolicyAdministration:
         """
         async with self.journal.act(principal, Action.POLICY_DELETE, _target(kind, policy_id)) as act:
             await act.granted("holds no longer")
-            await self.policies.delete(kind, policy_id, by=principal.name, now=self.journal.now())
+            await self.policies.delete(kind, policy_id, by=principal.name, now=self.journal.clock())
 
     async def test(
         self, principal: Principal, tested: TestedPolicy, claims: Mapping[str, Any],
@@ -177,7 +177,7 @@ class PolicyAdministration:
         if tested.kind is PolicyKind.RESOURCE:
             return await self.aside(self.engine.decide, policy, claims, data=data)
         known = await self._references() if references is None else references
-        now = self.journal.now()
+        now = self.journal.clock()
         return await self.aside(self.engine.appraise, policy, claims, references=known, now=now)
 
     async def _tested(self, tested: TestedPolicy) -> Policy:
@@ -187,7 +187,7 @@ class PolicyAdministration:
             case TestedPolicy(text=str(text), id=None):
                 _require_size(text)
                 await self.aside(self.engine.examine, tested.kind, text)
-                now = self.journal.now()
+                now = self.journal.clock()
                 return Policy(tested.kind, "", 0, text, _sha256(text), now, "")
             case _:
                 raise UsageError("expected either the text or the id of a policy", detail="policy_test")

@@ -54,7 +54,7 @@ class ReferenceAdministration:
                     f"expected 1 to {MAX_REFERENCES_AT_ONCE} reference values, got {len(values)}",
                     detail="references",
                 )
-            now = self.journal.now()
+            now = self.journal.clock()
             expiry = months_after(now, DEFAULT_MONTHS) if expires_at is None else expires_at
             if expiry.tzinfo is None or expiry <= now:
                 raise UsageError(

@@ -39,7 +39,7 @@ class ResourceAdministration:
                     detail="size",
                 )
             await act.granted(f"a new version of {len(content)} bytes", size=len(content))
-            return await self.resources.put(path, content, by=principal.name, now=self.journal.now())
+            return await self.resources.put(path, content, by=principal.name, now=self.journal.clock())
 
     async def list(
         self, principal: Principal, *, prefix: str = "", after: str = "", limit: int = 1000
@@ -88,7 +88,7 @@ class ResourceAdministration:
         async with self.journal.act(principal, action, str(path)) as act:
             await act.granted(_of(version), version=version)
             await self.resources.set_enabled(
-                path, enabled, version=version, by=principal.name, now=self.journal.now()
+                path, enabled, version=version, by=principal.name, now=self.journal.clock()
             )
 
     async def delete(self, principal: Principal, path: ResourcePath, *, version: int | None = None) -> None:
@@ -100,7 +100,7 @@ class ResourceAdministration:
         """
         async with self.journal.act(principal, Action.RESOURCE_DELETE, str(path)) as act:
             await act.granted(_of(version), version=version)
-            await self.resources.delete(path, version=version, by=principal.name, now=self.journal.now())
+            await self.resources.delete(path, version=version, by=principal.name, now=self.journal.clock())
 
 
 def _of(version: int | None) -> str:

@@ -23,7 +23,7 @@ from eaa.broker.kbs.tee_key import KeyAlgorithm, TeePublicKey
 from eaa.broker.kbs.versions import ProtocolVersion
 from eaa.errors import UnsupportedError
 
-__all__ = ["encrypt"]
+__all__ = ["encrypt", "require_allowed"]
 
 _ENC = "A256GCM"
 _REGISTRY = JWERegistry(algorithms=[KeyAlgorithm.RSA_OAEP_256, KeyAlgorithm.ECDH_ES_A256KW, _ENC])
@@ -38,13 +38,22 @@ def encrypt(
         UnsupportedError: ``unsupported.rsa1_5``: the key is for that, which is not allowed;
             ``unsupported.tee_key``: no guest of ``version`` has such a key.
     """
+    require_allowed(key, allow_rsa1_5=allow_rsa1_5)
     if isinstance(key.key, RSAPublicKey) and key.algorithm is KeyAlgorithm.RSA1_5:
-        if not allow_rsa1_5:
-            raise UnsupportedError(f"{KeyAlgorithm.RSA1_5} is not allowed", detail="rsa1_5")
         return orjson.dumps(_rsa1_5(content, key.key, version))
     if version.has_first_response:
         raise UnsupportedError(f"guests of {version} do not take {key.algorithm}", detail="tee_key")
     return orjson.dumps(_jwe(content, key))
+
+
+def require_allowed(key: TeePublicKey, *, allow_rsa1_5: bool) -> None:
+    """Refuse a key before anything is fetched for it.
+
+    Raises:
+        UnsupportedError: ``unsupported.rsa1_5``.
+    """
+    if key.algorithm is KeyAlgorithm.RSA1_5 and not allow_rsa1_5:
+        raise UnsupportedError(f"{KeyAlgorithm.RSA1_5} is not allowed", detail="rsa1_5")
 
 
 def _jwe(content: bytes, key: TeePublicKey) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Rego engines behind one Protocol, and the policies that come with EAA."""
