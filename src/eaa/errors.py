@@ -28,6 +28,7 @@
     │   ├── SessionError · ResourceNotFound · AccessDenied · StorageError
     │   ├── CredentialError       an administrator's credential is missing or does not hold
     │   ├── PolicyError           a policy could not be evaluated; nothing is granted
+    │   ├── ConflictError         somebody else changed it in between
     │   └── LimitExceeded         more was asked for than is allowed, in size or in rate
     └── InternalError         a broken invariant: "please report"
 
@@ -50,6 +51,7 @@ __all__ = [
     "BrokerError",
     "ChainError",
     "ConfigError",
+    "ConflictError",
     "CredentialError",
     "EAAError",
     "EndorsementError",
@@ -263,6 +265,11 @@ class PolicyError(BrokerError):
     public = "the policy could not be evaluated"
 
 
+class ConflictError(BrokerError):
+    family = "conflict"
+    public = "it was changed by somebody else in between"
+
+
 class LimitExceeded(BrokerError):
     """``limit.size`` and ``limit.rate``; the latter may be tried again later."""
 
@@ -321,6 +328,7 @@ OUTCOMES: Mapping[type[EAAError], Outcome] = MappingProxyType(
         StorageError: Outcome(503, "storage", "UNAVAILABLE", 1, "error"),
         CredentialError: Outcome(401, "credential", "UNAUTHENTICATED", 1, "error"),
         PolicyError: Outcome(500, "policy", "INTERNAL", 1, "error"),
+        ConflictError: Outcome(409, "conflict", "ABORTED", 1, "error"),
         LimitExceeded: Outcome(429, "limit", "RESOURCE_EXHAUSTED", 1, "error"),
         InternalError: _INTERNAL,
     }

@@ -319,7 +319,11 @@ def test_testing_policies(client: httpx.Client) -> None:
     assert (bad["trust_claims"], bad["queries"]) == (
         {"executables": 33}, [{"name": "xs", "state": "missing"}],
     )  # fmt: skip
-    for wrong in ({"input": []}, {"kind": "x"}, {"text": 7}, {"references": []}, {"id": ""}):
+    wrongs: list[dict[str, object]] = [
+        {"input": []}, {"kind": "x"}, {"text": 7}, {"references": []}, {"id": ""},
+        {"text": None, "id": "", "version": "1"}, {"text": None, "id": "", "version": True},
+    ]  # fmt: skip
+    for wrong in wrongs:
         assert client.post(test, json={**asked, **wrong}).status_code == 400
 
 
@@ -331,11 +335,12 @@ def test_reference_values(client: httpx.Client) -> None:
     assert client.get(path + "/value", params={"name": "own"}).json() == put
     assert put in client.get(path).json()["references"]
     assert client.delete(path + "/value", params={"name": "own"}).status_code == 204
-    for wrong in (
+    wrongs: list[dict[str, object]] = [
         {"values": []},
         {"values": {"a": 1}, "expires_at": "soon"},
         {"values": {"a": 1}, "expires_at": 7},
-    ):
+    ]
+    for wrong in wrongs:
         refused(client.put(path, json=wrong), 400, "SerdeError", "format.bad_value")
     past = {"values": {"a": 1}, "expires_at": "2020-01-01T00:00:00Z"}
     refused(client.put(path, json=past), 400, "PluginInternalError", "usage.expiry")

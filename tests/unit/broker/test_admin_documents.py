@@ -175,6 +175,14 @@ def test_the_keyring(bureau: Bureau, documents: GuestDocuments) -> None:
     assert run(bureau.stores.resources.read(GPG_KEYRING)).info.version == 4
 
 
+def test_a_disabled_keyring_is_not_written_over(bureau: Bureau, documents: GuestDocuments) -> None:
+    run(documents.import_gpg_key(ADMIN, key()))
+    run(bureau.administration.resources.set_enabled(ADMIN, GPG_KEYRING, False))
+    with pytest.raises(ResourceNotFound):
+        run(documents.import_gpg_key(ADMIN, key(V6, "Bob")))
+    assert run(bureau.stores.resources.versions(GPG_KEYRING))[0].version == 1
+
+
 def test_nothing_is_imported(bureau: Bureau, documents: GuestDocuments) -> None:
     with pytest.raises(FormatError, match="no key"):
         run(documents.import_gpg_key(ADMIN, b""))
@@ -183,7 +191,8 @@ def test_nothing_is_imported(bureau: Bureau, documents: GuestDocuments) -> None:
 
 def test_only_an_admin_sees_or_changes_documents(bureau: Bureau, documents: GuestDocuments) -> None:
     for use in (
-        documents.gpg_keys(READER), documents.import_gpg_key(READER, key()), documents.image_policy(READER),
+        documents.gpg_keyring(READER), documents.image_policy(READER),
+        documents.import_gpg_key(READER, key()),
         documents.put_image_policy(READER, b'{"default":[{"type":"reject"}]}'),
     ):  # fmt: skip
         with pytest.raises(EAAError, match="does not include"):

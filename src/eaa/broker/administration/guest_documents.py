@@ -9,7 +9,7 @@ from eaa.broker.administration.image_documents import require_image_policy, requ
 from eaa.broker.administration.principal import Principal
 from eaa.broker.administration.resources import ResourceAdministration
 from eaa.broker.names import ResourcePath
-from eaa.errors import FormatError, ResourceNotFound
+from eaa.errors import FormatError
 
 __all__ = ["GPG_KEYRING", "IMAGE_POLICY", "SIGSTORE_CONFIG", "GuestDocuments"]
 
@@ -29,12 +29,14 @@ class GuestDocuments:
     resources: ResourceAdministration
 
     async def gpg_keys(self, principal: Principal) -> tuple[Certificate, ...]:
-        """The certificates of the keyring; none if there is no keyring."""
-        try:
-            keyring = await self.resources.read(principal, GPG_KEYRING)
-        except ResourceNotFound:
+        """The certificates of the keyring; none if there is no keyring.
+
+        Raises:
+            ResourceNotFound: there is one, and it is disabled.
+        """
+        if not await self.resources.versions(principal, GPG_KEYRING):
             return ()
-        return parse_keyring(keyring.content)
+        return parse_keyring(await self.gpg_keyring(principal))
 
     async def import_gpg_key(self, principal: Principal, data: bytes) -> tuple[Certificate, ...]:
         """What ``data`` has, which is in the keyring now; it replaces what had the same fingerprint.

@@ -38,7 +38,7 @@ def http_app(
     routes = [
         Route("/healthz", _healthy, methods=["GET"]),
         Route("/readyz", _readiness(not_ready), methods=["GET"]),
-        *(admin_routes(core.administration, authenticate, now=clock) if administered else ()),
+        *(_administration(core, authenticate) if administered else ()),
         *guests.routes(),
     ]
     return Around(
@@ -50,6 +50,22 @@ def http_app(
 def serves_administration(config: VerdictdConfig) -> bool:
     """Not in clear text off loopback: a credential that is overheard is lost."""
     return config.http.certificate is not None or is_loopback(config.http.listen)
+
+
+def _administration(core: Core, authenticate: Callable[[str], Principal]) -> list[Route]:
+    """The administrative routes; what they change, this process sees before it has answered."""
+
+    def seen(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            response = await answer(request)
+            if request.method not in {"GET", "HEAD"} and response.status_code < 400:
+                await core.books.refresh()
+            return response
+
+        return endpoint
+
+    routes = admin_routes(core.administration, authenticate, now=clock)
+    return [Route(route.path, seen(route.endpoint), methods=list(route.methods or ())) for route in routes]
 
 
 async def _healthy(_: Request) -> Response:

@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from google.protobuf.message import Message
 from prometheus_client import CollectorRegistry, generate_latest
 
+from eaa.broker.administration import Principal
 from eaa.errors import ConfigError, EAAError, InternalError
 from eaa.services.attested_listener import AttestedListener
 from eaa.services.metrics_http import Health, start_metrics_server
@@ -23,7 +26,7 @@ from eaa.services.verdictd.grpc_admin import grpc_handlers
 from eaa.services.verdictd.http_app import http_app, serves_administration
 from eaa.services.verdictd.metrics import VerdictdMetrics
 from eaa.transport.config import ChannelConfig
-from eaa.transport.grpc.server import ClientApiServer, Limits, TlsFiles
+from eaa.transport.grpc.server import ClientApiServer, Handler, Limits, TlsFiles
 
 __all__ = ["Inputs", "Verdictd"]
 
@@ -174,7 +177,7 @@ class Verdictd:
             return
         self._client_api = ClientApiServer(
             api.listen,
-            grpc_handlers(core.administration),
+            _seen(core, grpc_handlers(core.administration)),
             lambda token: core.credentials.verify(token, now=clock()),
             tls=_tls(api.private_key, api.certificate),
             limits=Limits(),
@@ -185,6 +188,20 @@ class Verdictd:
         self._say(f"client API on {f'[{host}]' if ':' in host else host}:{port}")
         if not serves_administration(self._inputs.config):
             self._say("administration over HTTP is not served: its listener is in clear text off loopback")
+
+
+def _seen(core: Core, handlers: Mapping[str, Handler]) -> dict[str, Handler]:
+    """What the client API changes, this process sees before it has answered."""
+
+    def refreshing(handler: Handler) -> Handler:
+        async def answer(principal: Principal, request: Any) -> Message:
+            response = await handler(principal, request)
+            await core.books.refresh()
+            return response
+
+        return answer
+
+    return {name: refreshing(handler) for name, handler in handlers.items()}
 
 
 class _Server(uvicorn.Server):

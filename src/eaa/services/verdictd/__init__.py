@@ -1,0 +1,1 @@
+"""``verdictd``: the verifier and key broker, wired."""

@@ -1,0 +1,1 @@
+"""gRPC: the original's administration, its server and its client."""

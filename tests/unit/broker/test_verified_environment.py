@@ -1,0 +1,107 @@
+"""From a guest's evidence to an environment that policies see; each refusal by one change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from eaa.broker.judgement import Environment
+from eaa.broker.kbs.challenge import Challenge
+from eaa.broker.kbs.hashes import HashAlgorithm
+from eaa.broker.kbs.messages import auth_response, parse_attest_request
+from eaa.broker.kbs.tees import Tee
+from eaa.broker.kbs.versions import ProtocolVersion
+from eaa.errors import EAAError
+from tests.fakes.kbs_client import Guest
+from tests.fakes.vendor import NOW, make_attester
+from tests.unit.broker.broker_fixtures import Fixture
+
+INIT_DATA = 'version = "0.1.0"\nalgorithm = "sha256"\n[data]\n"cdh.toml" = "socket = 1"\n'
+
+
+def _challenge(tee: Tee) -> Challenge:
+    return Challenge(
+        bytes(16), bytes(32), ProtocolVersion.V0_4_0, tee, "", HashAlgorithm.SHA384, NOW, NOW.replace(hour=13)
+    )
+
+
+def _verify(fixture: Fixture, guest: Guest, tee: Tee = Tee.TDX, **options: Any) -> list[Environment]:
+    challenge = _challenge(tee)
+    body = json.dumps(guest.attestation(auth_response(challenge))).encode()
+    return fixture.verifier(**options).verify(parse_attest_request(body, challenge), challenge, now=NOW)
+
+
+def _code(fixture: Fixture, guest: Guest, tee: Tee = Tee.TDX, **options: Any) -> str:
+    with pytest.raises(EAAError) as refused:
+        _verify(fixture, guest, tee, **options)
+    return refused.value.code
+
+
+@pytest.fixture
+def fixture() -> Fixture:
+    return Fixture()
+
+
+def test_a_guest(fixture: Fixture) -> None:
+    (environment,) = _verify(fixture, fixture.guest())
+    assert (environment.tee, environment.tee_class) == ("tdx", "cpu")
+    assert len(environment.evidence_sha256) == 64
+    assert environment.claims["tdx"]["tcb_status"] == "UpToDate"
+    assert set(environment.claims["runtime_data_claims"]) == {"nonce", "tee-pubkey", "additional-evidence"}
+    assert environment.claims["init_data_claims"] is None
+
+
+def test_init_data_that_the_hardware_holds() -> None:
+    digest = hashlib.sha256(INIT_DATA.encode()).digest()
+    attester = make_attester("tdx-v4")
+    attester.report = attester.report.replace(mr_config_id=digest.ljust(48, b"\x00"))
+    own = Fixture(attester=attester)
+    (environment,) = _verify(own, own.guest(init_data=INIT_DATA))
+    assert environment.claims["init_data_claims"] == {"cdh.toml": {"socket": 1}}
+
+
+def test_init_data_that_it_does_not_hold(fixture: Fixture) -> None:
+    assert _code(fixture, fixture.guest(init_data=INIT_DATA)) == "binding.config_id"
+
+
+def test_an_event_log_that_does_not_lead_to_the_registers(fixture: Fixture) -> None:
+    assert _code(fixture, fixture.guest(event_log=b"\x01" * 64)).startswith("format.")
+
+
+def test_evidence_for_other_report_data(fixture: Fixture) -> None:
+    guest = fixture.guest(attester=lambda report_data: fixture.attester.collect(bytes(64)))
+    assert _code(fixture, guest) == "binding.report_data"
+
+
+class TestSample:
+    def test_it_is_not_taken(self, fixture: Fixture) -> None:
+        assert _code(fixture, fixture.guest(tee="sample"), Tee.SAMPLE) == "access_denied.sample"
+
+    def test_unless_it_is_allowed(self, fixture: Fixture) -> None:
+        guest = fixture.guest(tee="sample", init_data=INIT_DATA)
+        (environment,) = _verify(fixture, guest, Tee.SAMPLE, unsafe_sample=True)
+        assert environment.claims["sample"]["svn"] == "1"
+        assert len(environment.evidence_sha256) == 64
+
+    def test_even_then_it_is_bound_to_the_challenge(self, fixture: Fixture) -> None:
+        challenge = _challenge(Tee.SAMPLE)
+        body = fixture.guest(tee="sample").attestation(auth_response(challenge))
+        body["tee-evidence"]["primary_evidence"]["report_data"] = "AAAA"
+        request = parse_attest_request(json.dumps(body).encode(), challenge)
+        with pytest.raises(EAAError) as refused:
+            fixture.verifier(unsafe_sample=True).verify(request, challenge, now=NOW)
+        assert refused.value.code == "binding.report_data"
+
+
+def test_an_older_guest_has_no_composite(fixture: Fixture) -> None:
+    challenge = Challenge(
+        bytes(16), bytes(32), ProtocolVersion.V0_2_0, Tee.TDX, "", HashAlgorithm.SHA384, NOW,
+        NOW.replace(hour=13),
+    )  # fmt: skip
+    body = fixture.guest(version="0.2.0").attestation(auth_response(challenge))
+    request = parse_attest_request(json.dumps(body).encode(), challenge)
+    (environment,) = fixture.verifier().verify(request, challenge, now=NOW)
+    assert set(environment.claims["runtime_data_claims"]) == {"nonce", "tee-pubkey"}
