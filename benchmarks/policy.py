@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import regorus  # type: ignore[import-untyped]  # it ships no types
+import regorus
 
 from benchmarks.timing import Row, batch_of, interleave
 from eaa.broker.records import Policy, PolicyKind

@@ -1,4 +1,4 @@
-"""The service's own keys as of one moment: what signs tokens, what seals challenges, and when they are due."""
+"""The keys of the service itself as of one moment: what signs tokens, what seals challenges."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import regorus  # type: ignore[import-untyped]  # it ships no types
+import regorus
 
 from eaa.policy.faults import describe_fault, text_error
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import regorus  # type: ignore[import-untyped]  # it ships no types
+import regorus
 
 from eaa.broker.records import PolicyKind, ReferenceValue
 from eaa.errors import PolicyError

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import regorus  # type: ignore[import-untyped]  # it ships no types
+import regorus
 
 __all__ = ["Call", "Syntax", "read_syntax"]
 

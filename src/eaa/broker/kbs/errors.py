@@ -61,7 +61,6 @@ _PUBLIC: Mapping[str, str] = {
     "unsupported.init_data_algorithm": "init-data with this algorithm is not supported",
     "unsupported.init_data_format": "init-data in this format is not supported",
     "unsupported.init_data_version": "init-data of this version is not supported",
-    "unsupported.policy_id": "there is no attestation policy of that name",
     "unsupported.rsa1_5": "RSA1_5 is not allowed",
     "unsupported.tee_key": "the TEE public key is of a kind that is not supported",
     "unsupported.policy_id": "there is no such attestation policy",
