@@ -19,7 +19,7 @@ from eaa.endorsements.pool import EndorsementPool, merge
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
 from eaa.endorsements.x509 import Certificate
-from eaa.errors import UsageError
+from eaa.errors import AttesterError, UsageError
 from eaa.services.verdictd.config import VerdictdConfig
 from eaa.services.verdictd.core import EvidenceSource
 from eaa.tls.instances import SIMULATED, require_crypto, require_tls
@@ -79,9 +79,15 @@ def channel_config(
     require_crypto(channel.crypto)
     store = SimulatedStore(verification.simulated_directory or simulated_directory(os.environ))
     settings = AttesterOptions(simulated_directory=store.directory, simulated_fields={})
-    chosen = choose_attester(
-        channel.attester, root=Path("/"), options=settings, allow_null=channel.unsafe_null
-    )
+    try:
+        chosen = choose_attester(
+            channel.attester, root=Path("/"), options=settings, allow_null=channel.unsafe_null
+        )
+    except AttesterError as error:
+        raise AttesterError(
+            f"{error}. Without an attester there is no attested channel: --listen '' switches it off",
+            detail="none",
+        ) from None
     notes = [f"attester {item.name} is passed over: {item.reason}" for item in chosen.passed_over]
     verifier = evidence.dcap if not channel.verifier else make_verifier(
         channel.verifier, policy=_ANY, pool=evidence.dcap.pool, trust_anchors=evidence.dcap.trust_anchors,
