@@ -32,6 +32,14 @@ FLOW = (
     ("key, exporter-v1", "REJECTED", "binding.report_data"),
 )
 
+BROKER = (
+    ("good", "ACCEPTED", "accepted"),
+    ("out of date", "REJECTED", "access_denied.policy (tdx.tcb_status)"),
+    ("wrong measurement", "REJECTED", "access_denied.policy (tdx.mr_td)"),
+    ("replayed", "REJECTED", "session.spent"),
+    ("another's path", "REJECTED", "access_denied.policy (deny_all)"),
+)
+
 
 def environment(vectors: Path, **extra: str) -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"EAA_VECTORS": str(vectors)} | extra
@@ -40,14 +48,12 @@ def environment(vectors: Path, **extra: str) -> dict[str, str]:
 def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "eaa.cli.demo"],
-        env=environment(tmp_path / "none"), capture_output=True, text=True, timeout=60, check=False,
+        env=environment(tmp_path / "none"), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
     assert "\x1b" not in run.stdout
-    rows = [
-        tuple(part.strip() for part in (line[:20], line[20:30], line[30:]))
-        for line in run.stdout.splitlines()
-    ]
+    shown, _, brokered = run.stdout.partition("\nVerdictd and verdict")
+    rows = _rows(shown)
     for expected in SHOWN:
         assert rows.count(expected) == 2  # both TEEs
     for expected in FLOW:
@@ -55,7 +61,21 @@ def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Pat
     assert "Remote attestation is successful" in " ".join(run.stdout.split())
     assert "a simulated platform, trusted only" in " ".join(run.stdout.split())
     assert "No real quote was verified" in run.stdout
+    assert [row for row in _rows(brokered) if row[1] in {"ACCEPTED", "REJECTED"}] == list(BROKER)
+    reasons = " ".join(brokered.split())
+    assert "gets 32 bytes" in reasons
+    assert "the token says affirming" in reasons
+    assert "tdx.tcb_status: expected UpToDate, came OutOfDate" in reasons
+    assert "tdx.quote.body.mr_td: expected in reference value mr_td, came eeeeeeeeeeeeeeee…" in reasons
+    assert "this session was used already" in reasons
+    assert reasons.count("verdict explain ") == 4
     assert run.stdout.endswith("Every verdict is as expected.\n")
+
+
+def _rows(shown: str) -> list[tuple[str, ...]]:
+    return [
+        tuple(part.strip() for part in (line[:20], line[20:30], line[30:])) for line in shown.splitlines()
+    ]
 
 
 @pytest.mark.parametrize(("extra", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
@@ -77,6 +97,7 @@ def test_a_real_quote_where_the_vectors_are(
 ) -> None:
     monkeypatch.setenv("EAA_VECTORS", str(VECTORS))
     monkeypatch.setattr(demo, "flow", lambda: ())
+    monkeypatch.setattr(demo, "broker", lambda: ())
     assert demo.main() == 0
     _, found, real = capsys.readouterr().out.partition("TDX guest on real hardware\n")
     assert found
@@ -94,6 +115,7 @@ def test_an_unexpected_verdict_is_named_and_fails(
     monkeypatch.setenv("EAA_VECTORS", str(tmp_path))
     monkeypatch.setattr(demo, "judge", accept_everything)
     monkeypatch.setattr(demo, "flow", lambda: ())
+    monkeypatch.setattr(demo, "broker", lambda: ())
     assert demo.main() == 1
     assert "UNEXPECTED: should have been signature.quote" in capsys.readouterr().out
 

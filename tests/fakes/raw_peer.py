@@ -158,11 +158,12 @@ class RawPeer:
             self.sock.sendall(out)
 
 
-def connect_raw(address: str, **options: Any) -> RawPeer:
-    """A raw client of the server at ``address``, before the handshake."""
+def connect_raw(address: str, source: str = "", **options: Any) -> RawPeer:
+    """A raw client of the server at ``address``, before the handshake; ``source`` is its own address."""
     target = parse_address(address)
     assert isinstance(target, TcpAddress)
-    return RawPeer(socket.create_connection((target.host, target.port), 10), Role.CLIENT, **options)
+    sock = socket.create_connection((target.host, target.port), 10, (source, 0) if source else None)
+    return RawPeer(sock, Role.CLIENT, **options)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -27,13 +29,14 @@ from eaa.services import inclavared_metrics as names
 from eaa.services.inclavared import Configs, Inclavared
 from eaa.transport.config import ChannelConfig
 from eaa.transport.protocol import ChannelProtocol
-from eaa.transport.streams import open_attested_connection
-from tests.service.fault_peers import PEERS, Case, exchange_all
+from tests.service.fault_peers import PEERS, Case, connect, exchange_all
 from tests.service.services import NONCE, Vendor, inclavared, request, until
 
 RESTARTS = int(os.environ.get("EAA_FAULT_RESTARTS", "10"))
-SECONDS = 40 + 4 * RESTARTS
+SECONDS = 60 + 8 * RESTARTS
 CLIENTS = 3
+#: Of the addresses that the peers connect from, one each.
+FIRST_SOURCE = IPv4Address("127.1.0.1")
 #: Of a client that fails, before it tries again.
 PAUSE_SECONDS = 0.05
 #: Served after a restart before the next one.
@@ -43,7 +46,7 @@ RANDOM = random.Random(os.getpid())  # noqa: S311 - ports that other runs do not
 SECRET = b"only for who is attested "
 SOURCES = Path(__file__).parents[2] / "src"
 LOGGED = re.compile(
-    r"attested channel, server of \('127\.0\.0\.1', (\d+)\): ([a-z_]+\.[a-z0-9_.]+): (.+)", re.S
+    r"attested channel, server of \('(127\.[0-9.]+)', \d+\): ([a-z_]+\.[a-z0-9_.]+): (.+)", re.S
 )
 
 
@@ -56,31 +59,42 @@ class Run:
     config: ChannelConfig
     done: asyncio.Event = field(default_factory=asyncio.Event)
     served: int = 0
-    failed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # by address, what the peer was told
     cases: list[Case] = field(default_factory=list)
+    _serial: Iterator[int] = field(default_factory=count)
+
+    def source(self) -> str:
+        """An address of 127.0.0.0/8 that no other connection of the run has."""
+        return str(FIRST_SOURCE + next(self._serial))
+
+    async def exchange(self, data: bytes) -> None:
+        """One exchange, complete or failed; raises if it failed."""
+        source = self.source()
+        try:
+            stream = await connect(self.where, self.config, source)
+            assert await exchange_all(stream, data) == data
+        except EAAError as error:
+            self.failed[source] = error.fields.get("peer_code") or error.code
+            raise
+        self.served += 1
 
     async def load(self) -> None:
-        """One exchange after the other, each complete or failed."""
+        """One exchange after the other."""
         while not self.done.is_set():
-            data = SECRET + RANDOM.randbytes(RANDOM.randrange(1, 300_000))
             try:
-                stream = await open_attested_connection(self.where, self.config)
-                assert await exchange_all(stream, data) == data
-            except EAAError as error:
-                self.failed.append(error.fields.get("peer_code") or error.code)
+                await self.exchange(SECRET + RANDOM.randbytes(RANDOM.randrange(1, 300_000)))
+            except EAAError:
                 await asyncio.sleep(PAUSE_SECONDS)
-            else:
-                self.served += 1
 
     async def misbehave(self) -> None:
         """Each of the peers, over and over, and each at least once."""
         waiting = list(PEERS)
         while waiting or not self.done.is_set():
-            peer = waiting.pop() if waiting else RANDOM.choice(PEERS)
+            peer, source = waiting.pop() if waiting else RANDOM.choice(PEERS), self.source()
             try:
-                self.cases.append(await peer(self.where, self.config))
+                self.cases.append(await peer(self.where, self.config, source))
             except EAAError as error:  # those that are attested meet a bound or a restart, too
-                self.failed.append(error.fields.get("peer_code") or error.code)
+                self.failed[source] = error.fields.get("peer_code") or error.code
 
 
 @pytest.fixture
@@ -131,23 +145,27 @@ def test_fault_run(vendor: Vendor, tmp_path: Path, log: Lines) -> None:
 
 
 def _require_logged_once(run: Run, said: list[Line]) -> None:
-    lines = [found for item in said if (found := LOGGED.fullmatch(item.text))]
-    by_port = Counter(int(line[1]) for line in lines)
-    wrong = [
-        (case, by_port[case.port]) for case in run.cases if by_port[case.port] != (0 if case.lucky else 1)
-    ]
-    assert wrong == []
-    codes = {int(line[1]): line[2] for line in lines}
-    assert [
-        (case, codes[case.port])
-        for case in run.cases
-        if not case.lucky and not codes[case.port].startswith(tuple(case.codes))
-    ] == []
-    ports = {case.port for case in run.cases}
-    others = Counter(line[2] for line in lines if int(line[1]) not in ports)
+    """One line for each connection that failed, none for another, and the code that its peer was told."""
+    lines = [item.text for item in said if item.text.startswith("attested channel, server of ")]
+    logged = [(found[1], found[2]) for line in lines if (found := LOGGED.fullmatch(line))]
+    assert len(logged) == len(lines)
+    what = {case.source: case.what for case in run.cases if not case.lucky} | run.failed
+    times = Counter(source for source, _ in logged)
+    wrong = {source: times[source] for source in times | what if times[source] != (source in what)}
+    assert {source: (n, what.get(source), _of(source, said)) for source, n in wrong.items()} == {}
+    codes = dict(logged)
+    may = {case.source: tuple(case.codes) for case in run.cases if not case.lucky}
     # A peer that still sends may be reset before it reads why.
-    told = Counter(code for code in run.failed if code not in ("remote_protocol.truncated",))
-    assert (others.total(), told - others) == (len(run.failed), Counter())
+    told = {source: code for source, code in run.failed.items() if code != "remote_protocol.truncated"}
+    assert {
+        source: (codes[source], expected)
+        for source, expected in (may | told).items()
+        if not codes[source].startswith(expected)
+    } == {}
+
+
+def _of(source: str, said: list[Line]) -> list[str]:
+    return [item.text for item in said if f"'{source}'" in item.text]
 
 
 async def _scenario(vendor: Vendor, folder: Path) -> Run:
@@ -189,22 +207,12 @@ async def _require_serves(run: Run) -> None:
     async with asyncio.timeout(20):
         while not run.served:
             try:
-                await _exchange_once(run)
+                await run.exchange(SECRET)
             except EAAError:
                 await asyncio.sleep(PAUSE_SECONDS)
-        await _exchange_once(run)
+        await run.exchange(SECRET)
     asked = {"type": "GETENCLAVEINFO", "nonce": NONCE.hex()}
     assert (await request(run.where, run.config, asked))["msgtype"] == "ENCLAVEINFO"
-
-
-async def _exchange_once(run: Run) -> None:
-    try:
-        stream = await open_attested_connection(run.where, run.config)
-        assert await exchange_all(stream, SECRET) == SECRET
-    except EAAError as error:
-        run.failed.append(error.fields.get("peer_code") or error.code)
-        raise
-    run.served += 1
 
 
 async def _in_its_place(run: Run, n: int, port: int, folder: Path) -> None:
@@ -235,9 +243,11 @@ async def _listen_in_clear(port: int) -> bytes:
     received, came = bytearray(), asyncio.Event()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        received.extend(await reader.read(10_000))
-        came.set()
-        writer.close()
+        try:
+            received.extend(await reader.read(10_000))
+            came.set()
+        finally:
+            writer.close()
 
     async with await asyncio.start_server(listen, "127.0.0.1", port):
         await asyncio.wait_for(came.wait(), 10)

@@ -260,3 +260,29 @@ def test_renewed_identity_leaves_open_connections_alone(vendor: Vendor) -> None:
             assert await exchange(old, b"after") == b"after"
 
     run(scenario())
+
+
+def test_renewed_configuration_is_that_of_the_kept_channel_too(vendor: Vendor) -> None:
+    async def scenario() -> None:
+        async with (
+            workload(vendor.config(mutual=True)) as upstream,
+            inclavared(upstream, vendor) as (service, where),
+        ):
+            await until(lambda: service.not_ready == "")
+            opened = service.metrics.get(names.UPSTREAM_CONNECTIONS)
+            asking = asyncio.create_task(request(where, vendor.config(), ASKED))
+            service.replace(Configs(vendor.config(), vendor.config(mutual=True)))
+            await until(lambda: service.metrics.get(names.UPSTREAM_CONNECTIONS) == opened + 1)
+            assert service.not_ready == ""
+            assert (await asking)["msgtype"] == "ENCLAVEINFO"
+            assert (await request(where, vendor.config(), ASKED))["msgtype"] == "ENCLAVEINFO"
+            assert service.metrics.get(names.UPSTREAM_CONNECTIONS) == opened + 1
+
+            other = ReferenceValues((by_measurement("sgx", b"\x01" * 32),))
+            refusing = vendor.config(mutual=True, policy=Policy(reference_values=other))
+            service.replace(Configs(vendor.config(), refusing))
+            await until(lambda: "upstream_refused" in service.not_ready)
+            answer = await request(where, vendor.config(), ASKED)
+            assert answer["error"]["code"] == "remote_protocol.upstream_refused"
+
+    run(scenario())

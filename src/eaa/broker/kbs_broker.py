@@ -31,6 +31,8 @@ from eaa.errors import AccessDenied, EAAError, SessionError, UnsupportedError
 
 __all__ = ["Asked", "Attested", "Challenged", "KbsBroker", "KbsTerms"]
 
+#: Attestations of at most so many bytes take so short that others do not mind waiting for them.
+_SHORT_BYTES = 64 * 1024
 #: Attestation results of sessions that are read again and again.
 _KEPT_SESSIONS = 4096
 #: Where an attestation result has the guest's key, ours first and then as Trustee's verifiers put it.
@@ -89,7 +91,7 @@ class KbsBroker:
     """The guest's side of the broker.
 
     ``clock`` gives the aware time, ``new_id`` the id of a decision at a time, ``random`` so many random
-    bytes, and ``run`` takes appraisals off the way.
+    bytes, and ``run`` takes appraisals of long evidence off the way.
     """
 
     def __init__(
@@ -157,9 +159,8 @@ class KbsBroker:
         decision_id = self._new_id(now)
         who = f"{peer} session {challenge.session_id}"
         try:
-            judgement, token = await self._run(
-                partial(self._judged, body, challenge, decision_id, now, asked)
-            )
+            work = partial(self._judged, body, challenge, decision_id, now, asked)
+            judgement, token = work() if len(body) <= _SHORT_BYTES else await self._run(work)
             decision = appraised(decision_id, now, who, judgement)
             await self._sessions.spend(Session(challenge.session_id, token, challenge.expires_at), decision)
         except EAAError as error:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key
-from joserfc.jwk import ECKey
 
 from eaa.broker.records import ServiceKey
 from eaa.errors import ConfigError
 
-__all__ = ["SigningKey", "key_set", "p256_jwk"]
+__all__ = ["SigningKey", "base64url", "key_set", "p256_jwk"]
 
 _COORDINATE_BYTES = 32
 
@@ -24,8 +24,12 @@ class SigningKey:
     """A P-256 key with its certificate chain, leaf first, and how a JWS names it [RFC7517 §4]."""
 
     kid: str
-    jose_key: ECKey = field(repr=False)
+    private: ec.EllipticCurvePrivateKey = field(repr=False)
     public_jwk: dict[str, Any]
+    protected: bytes = field(init=False, repr=False)  # the header of what it signs, in base64url
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "protected", base64url(orjson.dumps(self.header)))
 
     @classmethod
     def of(cls, key: ServiceKey) -> SigningKey:
@@ -46,7 +50,7 @@ class SigningKey:
         jwk |= {"alg": "ES256", "use": "sig", "kid": key.kid}
         if key.certificate_chain:
             jwk["x5c"] = [base64.b64encode(der).decode() for der in key.certificate_chain]
-        return cls(key.kid, ECKey.import_key(private), jwk)
+        return cls(key.kid, private, jwk)
 
     @property
     def header(self) -> dict[str, Any]:
@@ -65,5 +69,10 @@ def p256_jwk(key: ec.EllipticCurvePublicKey) -> dict[str, Any]:
     return {"kty": "EC", "crv": "P-256", "x": _coordinate(numbers.x), "y": _coordinate(numbers.y)}
 
 
+def base64url(data: bytes) -> bytes:
+    """Without padding [RFC7515 §2]."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
 def _coordinate(value: int) -> str:
-    return base64.urlsafe_b64encode(value.to_bytes(_COORDINATE_BYTES)).rstrip(b"=").decode()
+    return base64url(value.to_bytes(_COORDINATE_BYTES)).decode()

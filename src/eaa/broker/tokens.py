@@ -9,12 +9,14 @@ from typing import Any
 
 import orjson
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from eaa.broker.signing_key import SigningKey
+from eaa.broker.signing_key import SigningKey, base64url
 from eaa.broker.token_trust import endorsed_key
 from eaa.codec.strict_json import parse_json
 from eaa.errors import BindingError, ChainError, FormatError, SignatureError, ValidityPeriodError
@@ -26,6 +28,8 @@ MAX_TOKEN_BYTES = 256 * 1024
 LEEWAY = timedelta(seconds=30)
 
 _ALGORITHM = "ES256"
+_SIGNATURE = ec.ECDSA(hashes.SHA256())
+_INTEGER_BYTES = 32  # of each of the two in a signature
 
 
 class _Registry(jws.JWSRegistry):
@@ -39,8 +43,14 @@ _REGISTRY = _Registry(algorithms=[_ALGORITHM], strict_check_header=False)
 
 
 def issue_token(claims: Mapping[str, Any], key: SigningKey) -> str:
-    """``claims`` signed by ``key``."""
-    return jws.serialize_compact(key.header, orjson.dumps(claims), key.jose_key, registry=_REGISTRY)
+    """``claims`` signed by ``key``.
+
+    Put together here: the library's way takes longer than the signature.
+    """
+    signed = b"%b.%b" % (key.protected, base64url(orjson.dumps(claims)))
+    r, s = decode_dss_signature(key.private.sign(signed, _SIGNATURE))
+    signature = r.to_bytes(_INTEGER_BYTES) + s.to_bytes(_INTEGER_BYTES)
+    return (b"%b.%b" % (signed, base64url(signature))).decode()
 
 
 def verify_token(

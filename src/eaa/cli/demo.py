@@ -1,4 +1,4 @@
-"""``make demo``: simulated attesters and their verdicts, each with its reason; a real quote; the whole flow.
+"""``make demo``: simulated attesters and their verdicts, each with its reason; a real quote; flow and broker.
 
 Exit code 0 if every verdict is the expected one, 1 if not.
 """
@@ -6,6 +6,7 @@ Exit code 0 if every verdict is the expected one, 1 if not.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import secrets
 import sys
@@ -17,6 +18,7 @@ import click
 
 from eaa.attester.simulated import SimulatedVendor
 from eaa.cli.console import clean, silence_stdout
+from eaa.cli.demo_broker import broker
 from eaa.cli.demo_cases import ACCEPTED, Case, Shown, judge, simulated_cases
 from eaa.cli.demo_flow import flow
 from eaa.cli.demo_real import find_vectors, real_case
@@ -55,7 +57,7 @@ def _run() -> int:
         _write(["", "No real quote was verified: there is no vectors folder (EAA_VECTORS names one)."])
     else:
         unexpected += _show([real_case(vectors)])
-    unexpected += _show_flow()
+    unexpected += _show_processes()
     outcome = f"Not as expected: {unexpected} verdicts." if unexpected else "Every verdict is as expected."
     _write(["", outcome])
     return 1 if unexpected else 0
@@ -84,10 +86,10 @@ def _show(cases: Iterable[Case]) -> int:
     return unexpected
 
 
-def _show_flow() -> int:
+def _show_processes() -> int:
     """As :func:`_show`, of what goes on between processes."""
     unexpected = 0
-    for heading, outcomes in flow():
+    for heading, outcomes in itertools.chain(flow(), broker()):
         _write(["", click.style(heading, bold=True)])
         for outcome in outcomes:
             _write(_lines(outcome.title, outcome.expected, outcome.shown))

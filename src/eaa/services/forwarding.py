@@ -10,9 +10,6 @@ from eaa.transport.streams import AttestedStream
 
 __all__ = ["forward"]
 
-#: What is encrypted and sent at a time.
-_CHUNK_BYTES = 256 * 1024
-
 
 async def forward(
     downstream: AttestedStream,
@@ -40,13 +37,13 @@ async def forward(
             upstream.write(first)
             count("upstream", len(first))
             await upstream.drain()
-        if not ended:
-            await _pump(downstream, upstream, lambda size: count("upstream", size))
-        upstream.write_eof()
+        if ended:
+            upstream.write_eof()
+        else:
+            await downstream.pass_on(upstream, lambda size: count("upstream", size))
 
     async def down() -> None:
-        await _pump(upstream, downstream, lambda size: count("downstream", size))
-        downstream.write_eof()
+        await upstream.pass_on(downstream, lambda size: count("downstream", size))
 
     tasks = [asyncio.create_task(_named(up(), "upstream")), asyncio.create_task(_named(down(), "downstream"))]
     try:
@@ -55,13 +52,6 @@ async def forward(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _pump(source: AttestedStream, sink: AttestedStream, count: Callable[[int], None]) -> None:
-    while data := await source.read(_CHUNK_BYTES):
-        sink.write(data)
-        count(len(data))
-        await sink.drain()
 
 
 async def _named(pumping: Awaitable[None], sink: str) -> None:

@@ -73,9 +73,9 @@ class Inclavared:
         self._keeping = asyncio.create_task(self._upstream.keep())
 
     def replace(self, configs: Configs) -> None:
-        """New connections use ``configs``; those that are open go on as they are."""
+        """New connections use ``configs``, as does the channel for evidence; others that are open go on."""
         self._listener.replace(configs.downstream)
-        self._upstream.config = configs.upstream
+        self._upstream.replace(configs.upstream)
 
     async def drain(self, seconds: float) -> bool:
         """Accept no more, and wait for what is under way; whether all ended within ``seconds``."""

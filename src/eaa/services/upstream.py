@@ -48,7 +48,7 @@ class Patience:
 
 
 class Upstream:
-    """The workload at ``address``. ``config`` may be replaced: what is open goes on as it is."""
+    """The workload at ``address``."""
 
     def __init__(
         self, address: str, config: ChannelConfig, metrics: Metrics, patience: Patience | None = None
@@ -60,6 +60,7 @@ class Upstream:
         self._lock = asyncio.Lock()
         self._failed = ""
         self._kept_before = False
+        self._replaced = asyncio.Event()
         self._challenges: set[asyncio.Task[Answered]] = set()
 
     @property
@@ -68,6 +69,11 @@ class Upstream:
         if self._kept is not None and _alive(self._kept):
             return ""
         return self._failed or "the workload was not attested yet"
+
+    def replace(self, config: ChannelConfig) -> None:
+        """Connect by ``config`` from now on. Open connections go on; the kept one is opened anew."""
+        self.config = config
+        self._replaced.set()
 
     async def connect(self) -> AttestedStream:
         """A new open channel.
@@ -106,7 +112,8 @@ class Upstream:
                 async with self._lock:
                     stream, _ = await self._steady(patient=False)
                 pause = self._patience.first_pause_seconds
-                await self._watch(stream)
+                while await self._watch(stream):
+                    stream = await self._anew(stream)
                 _LOG.warning("upstream %s: closed its channel", self.address)
             except EAAError as error:
                 _LOG.warning(
@@ -115,13 +122,39 @@ class Upstream:
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._patience.greatest_pause_seconds)
 
-    async def _watch(self, stream: AttestedStream) -> None:
+    async def _watch(self, stream: AttestedStream) -> bool:
+        """Until ``stream`` ends, or is to be opened anew, which is returned."""
+        ending = asyncio.create_task(stream.read(1))  # nothing is ever said on it, so that this is its end
+        replaced = asyncio.create_task(self._replaced.wait())
+        anew = False
         try:
-            await stream.read(1)  # nothing is ever said on it, so that this is its end
+            await asyncio.wait({ending, replaced}, return_when=asyncio.FIRST_COMPLETED)
+            anew = not ending.done()
+            if not anew:
+                ending.result()
+            return anew
         finally:
-            stream.close()
-            if self._kept is stream:
+            replaced.cancel()
+            ending.cancel()
+            if not anew:
+                stream.close()
+                if self._kept is stream:
+                    self._kept = None
+
+    async def _anew(self, old: AttestedStream) -> AttestedStream:
+        """The kept channel by the present configuration; what was open goes, whatever comes of it."""
+        async with self._lock:
+            going = {old, self._kept or old}
+            self._replaced.clear()
+            try:
+                self._kept = stream = await self._attempt()
+            except BaseException:
                 self._kept = None
+                raise
+            finally:
+                for each in going:
+                    each.close()
+            return stream
 
     async def close(self) -> None:
         """Close the kept channel."""
@@ -152,6 +185,7 @@ class Upstream:
         """The kept channel, opened if there is none that is alive; whether it was opened."""
         if self._kept is not None and _alive(self._kept):
             return self._kept, False
+        self._replaced.clear()
         self._kept = await (self.connect() if patient else self._attempt())
         if self._kept_before:
             self._metrics.add(UPSTREAM_RECONNECTS)

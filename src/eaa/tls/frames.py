@@ -2,6 +2,8 @@
 
 The header alone decides whether a frame is known, may come now and is not too long, so that nothing
 of a refused frame is ever kept. The body of DATA is handed on as it comes and never collected.
+
+A forwarder hands on DATA as frames, in the buffer that they came in (:meth:`FrameReader.pass_on`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 
-from eaa.errors import RemoteProtocolError
+from eaa.errors import EAAError, RemoteProtocolError
 
 __all__ = [
     "HEADER_BYTES",
@@ -74,22 +76,53 @@ class FrameReader:
     """Frames out of bytes. ``admit`` is called with each type as soon as its header is there, and raises
     if such a frame may not come now."""
 
-    __slots__ = ("_admit", "_buffer", "_left", "_type")
+    __slots__ = ("_admit", "_at", "_came", "_kept", "_left", "_type")
 
     def __init__(self, admit: Callable[[FrameType], None]) -> None:
         self._admit = admit
-        self._buffer = bytearray()
+        self._came, self._at = b"", 0  # what came last, and how much of it was used
+        self._kept = bytearray()  # of a header, or of a body that is collected
         self._type: FrameType | None = None
-        self._left = 0  # bytes of the body that are still to come
+        self._left = 0  # bytes of a DATA body that are still to come, or of all of another
 
     @property
     def at_boundary(self) -> bool:
         """Whether no frame has begun that has not ended."""
-        return self._type is None and not self._buffer
+        return self._type is None and not self._kept and self._at == len(self._came)
 
     def feed(self, data: bytes) -> None:
         """Take in what came."""
-        self._buffer += data
+        self._came = self._came[self._at :] + data if self._at < len(self._came) else data
+        self._at = 0
+
+    def pass_on(self, buffer: memoryview) -> tuple[memoryview, int, memoryview]:
+        """The DATA frames that ``buffer`` begins with, as whole frames, in place.
+
+        The first :data:`HEADER_BYTES` bytes of ``buffer`` are free. A frame that goes on gets a header of
+        its own; one whose body is not all here is cut, and goes on with what comes next. A frame that is
+        refused is left in the rest: :meth:`next` refuses it, when what came before it has gone on.
+
+        Returns:
+            the frames; how many bytes their bodies have; the rest of ``buffer``, which is to be fed.
+        """
+        begin = at = HEADER_BYTES
+        unused = self._kept or self._at < len(self._came)
+        if len(buffer) == at or unused or self._type not in (None, FrameType.DATA):
+            return buffer[:0], 0, buffer[at:]
+        size = 0
+        if self._type is FrameType.DATA:
+            begin, size = 0, self._take(len(buffer) - at)
+            _put_header(buffer, size)
+            at += size
+        while at + HEADER_BYTES < len(buffer) and buffer[at] == FrameType.DATA:
+            try:
+                self._begin(buffer[at : at + HEADER_BYTES])
+            except EAAError:
+                break
+            count = self._take(len(buffer) - at - HEADER_BYTES)
+            _put_header(buffer[at:], count)
+            at, size = at + HEADER_BYTES + count, size + count
+        return buffer[begin:at], size, buffer[at:]
 
     def next(self) -> Frame | None:
         """The next frame, ``None`` if more bytes are needed.
@@ -101,12 +134,18 @@ class FrameReader:
             return None
         if self._type is FrameType.DATA:
             return self._data()
-        return self._whole() if len(self._buffer) >= self._left else None
+        return self._whole()
 
     def _header(self) -> bool:
-        if len(self._buffer) < HEADER_BYTES:
+        if not self._gather(HEADER_BYTES):
             return False
-        number, length = self._buffer[0], int.from_bytes(self._buffer[1:HEADER_BYTES], "big")
+        header = bytes(self._kept)
+        self._kept.clear()
+        self._begin(header)
+        return True
+
+    def _begin(self, header: bytes | memoryview) -> None:
+        number, length = header[0], int.from_bytes(header[1:], "big")
         try:
             kind = FrameType(number)
         except ValueError:
@@ -118,22 +157,39 @@ class FrameReader:
                 f"{kind.name} frame of {length} bytes, expected {shortest} to {longest}",
                 detail="frame_length",
             )
-        del self._buffer[:HEADER_BYTES]
         self._type, self._left = kind, length
-        return True
 
-    def _whole(self) -> Frame:
-        return self._taken(FrameType(self._type or 0), self._left)
+    def _whole(self) -> Frame | None:
+        if not self._gather(self._left):
+            return None
+        frame = Frame(FrameType(self._type or 0), bytes(self._kept))
+        self._kept.clear()
+        self._type = None
+        return frame
 
     def _data(self) -> Frame | None:
-        count = min(self._left, len(self._buffer))
-        return self._taken(FrameType.DATA, count) if count else None
+        count = self._take(len(self._came) - self._at)
+        if not count:
+            return None
+        self._at += count
+        return Frame(FrameType.DATA, self._came[self._at - count : self._at])
 
-    def _taken(self, kind: FrameType, count: int) -> Frame:
-        with memoryview(self._buffer) as view:
-            body = view[:count].tobytes()
-        del self._buffer[:count]
+    def _take(self, most: int) -> int:
+        """How much of ``most`` bytes is of this body, which ends if that was all of it."""
+        count = min(self._left, most)
         self._left -= count
         if not self._left:
             self._type = None
-        return Frame(kind, body)
+        return count
+
+    def _gather(self, size: int) -> bool:
+        """Keep what is there of ``size`` bytes; whether that is all of them."""
+        more = self._came[self._at : self._at + size - len(self._kept)]
+        self._kept += more
+        self._at += len(more)
+        return len(self._kept) == size
+
+
+def _put_header(buffer: memoryview, size: int) -> None:
+    buffer[0] = FrameType.DATA
+    buffer[1:HEADER_BYTES] = size.to_bytes(4, "big")

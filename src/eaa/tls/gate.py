@@ -26,6 +26,7 @@ from eaa.errors import AttesterError, BindingError, LocalProtocolError, RemotePr
 from eaa.tls.attached import decode_answer, decode_attached, encode_answer, encode_attached
 from eaa.tls.claims import gate_claims, gate_report_data
 from eaa.tls.frames import (
+    HEADER_BYTES,
     MAX_CODE_BYTES,
     MAX_DATA_BYTES,
     NONCE_BYTES,
@@ -132,6 +133,15 @@ class Gate:
         if self._phase is Phase.NEW:
             raise LocalProtocolError("the gate was not started", detail="not_started")
         self._reader.feed(data)
+
+    def pass_on(self, buffer: memoryview) -> tuple[memoryview, int, memoryview]:
+        """The DATA frames that ``buffer`` begins with, as of :meth:`FrameReader.pass_on`: each is admitted.
+
+        None, as long as the gate is not open or there are events: they come first.
+        """
+        if not self.open or self._events:
+            return buffer[:0], 0, buffer[HEADER_BYTES:]
+        return self._reader.pass_on(buffer)
 
     def next_event(self) -> Event | None:
         """What has happened next; ``None`` if more bytes are needed.

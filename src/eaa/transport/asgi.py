@@ -64,7 +64,9 @@ def make_server(app: App | str, config: ChannelConfig, address: str, **options: 
     return uvicorn.Server(uvicorn.Config(app, http=http, **options))
 
 
-def attested_http(config: ChannelConfig, inner: HttpProtocol | None = None) -> HttpProtocol:
+def attested_http(
+    config: ChannelConfig, inner: HttpProtocol | None = None
+) -> Callable[..., asyncio.BaseProtocol]:
     """What to give uvicorn as ``http=``: HTTP by ``inner`` inside attested channels.
 
     ``inner`` is one of uvicorn's protocol classes, by default the one it would choose itself.
@@ -74,7 +76,7 @@ def attested_http(config: ChannelConfig, inner: HttpProtocol | None = None) -> H
     peers = PeerBound(config.half_open_per_peer)
     http = inner or _default_protocol()
 
-    def make(config: uvicorn.Config, **state: Any) -> asyncio.Protocol:
+    def make(config: uvicorn.Config, **state: Any) -> asyncio.BaseProtocol:
         return _HttpChannel(endpoint, half_open, peers, http, config, state)
 
     return make

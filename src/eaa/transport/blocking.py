@@ -312,7 +312,7 @@ class AttestedSocket:
                     self._start_deadline()
 
     def _flush(self) -> None:
-        out = self._channel.take()
+        out = self._channel.take_buffer()
         if out:
             self._sock.sendall(out)
 

@@ -7,6 +7,7 @@ work that events ask for; every decision is in here or below.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from eaa.appraisal.result import AttestationResult
 from eaa.errors import EAAError, LocalProtocolError, RemoteProtocolError
 from eaa.tls.certificate import read_certificate
 from eaa.tls.certificate_gate import CertificateGate
-from eaa.tls.frames import NONCE_BYTES
+from eaa.tls.frames import HEADER_BYTES, NONCE_BYTES
 from eaa.tls.gate import Gate
 from eaa.tls.gate_events import Appraise, Event, Opened, Refused
 from eaa.tls.peer import AttachedEvidence, PeerIdentity, Profile, Role
@@ -71,15 +72,19 @@ class Channel:
 
     # Bytes.
 
-    def feed(self, ciphertext: bytes) -> None:
+    def feed(self, ciphertext: bytes | memoryview) -> None:
         """Take in what came from the network."""
         self._engine.feed(ciphertext)
 
     def take(self) -> bytes:
         """What is to be sent to the network; each byte is returned once."""
+        return bytes(self.take_buffer())
+
+    def take_buffer(self) -> bytes | memoryview:
+        """As :meth:`take`, in a buffer of its own."""
         if not self._failed:
             self._flush()
-        return self._engine.take()
+        return self._engine.take_buffer()
 
     def next_event(self) -> Event | None:
         """What has happened next, ``None`` if more bytes are needed.
@@ -99,6 +104,33 @@ class Channel:
             if event is not None or gate is None or not self._read(gate):
                 return event
         return None
+
+    def pass_on(self, send: Callable[[memoryview, int], None]) -> bool:
+        """Give ``send`` the DATA frames that have come, for :meth:`send_frames` of another channel.
+
+        Only on an open channel of profile ``exporter-v1``, and only when there are no events before them.
+        It is the gate that admits each frame here too.
+
+        Args:
+            send: called with frames and how many bytes their bodies have.
+
+        Returns:
+            whether nothing came besides: else there are events.
+
+        Raises:
+            EAAError: as :meth:`next_event`.
+        """
+        gate = self._gate
+        if not isinstance(gate, Gate) or not gate.open or self._failed:
+            return False
+        while len(buffer := self._engine.read_behind(HEADER_BYTES)) > HEADER_BYTES:
+            frames, size, rest = gate.pass_on(buffer)
+            if size:
+                send(frames, size)
+            if rest:
+                gate.feed(bytes(rest))
+                return False
+        return not self._engine.peer_closed
 
     def end_of_network(self) -> None:
         """The connection was closed by the peer.
@@ -132,6 +164,16 @@ class Channel:
     def send(self, data: bytes) -> None:
         """Application bytes to the peer."""
         self._require_gate().send(data)
+
+    def send_frames(self, frames: memoryview) -> None:
+        """Application bytes to the peer, in whole DATA frames.
+
+        Raises:
+            LocalProtocolError: the channel is not open.
+        """
+        self._require_gate().send(b"")  # refused if no application bytes may be sent
+        self._flush()  # what was to be sent before
+        self._engine.write(frames)
 
     def renew(self) -> None:
         """Begin a new exchange of evidence."""

@@ -6,6 +6,7 @@ Only bytes, timers and threads' results are moved here; :class:`eaa.transport.ch
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar, cast
@@ -25,6 +26,7 @@ from eaa.tls.gate_events import (
 from eaa.tls.peer import PeerIdentity, Role
 from eaa.transport.channel import Channel
 from eaa.transport.endpoint import Endpoint
+from eaa.transport.engine import MAX_RECORDS_BYTES
 from eaa.transport.failures import as_eaa_error, log_failure, log_opened
 
 __all__ = ["HIGH_WATER_BYTES", "ChannelProtocol", "HalfOpen"]
@@ -32,6 +34,10 @@ __all__ = ["HIGH_WATER_BYTES", "ChannelProtocol", "HalfOpen"]
 #: Ciphertext that waits for a slow peer before the application has to.
 HIGH_WATER_BYTES = 1024 * 1024
 _MAX_BEFORE_BYTES = 64 * 1024
+#: Of ciphertext, received at a time.
+_RECEIVE_BYTES = 512 * 1024
+#: How long a peer may take nothing of what was sent before the end, until it is cut off.
+LINGER_SECONDS = 30.0
 
 T = TypeVar("T")
 
@@ -53,7 +59,7 @@ class HalfOpen:
         self._free += 1
 
 
-class ChannelProtocol(asyncio.Protocol):
+class ChannelProtocol(asyncio.BufferedProtocol):
     """One connection. Subclasses say what to do with an open channel.
 
     Args:
@@ -76,6 +82,7 @@ class ChannelProtocol(asyncio.Protocol):
         self._answer: asyncio.Future[Answered] | None = None
         self._before = bytearray()  # what came before there was something to answer with
         self._over = False
+        self._lingering: asyncio.TimerHandle | None = None
 
     # For subclasses.
 
@@ -87,6 +94,10 @@ class ChannelProtocol(asyncio.Protocol):
 
     def on_end(self) -> None:
         """The peer has sent its last byte."""
+
+    def pass_on(self, channel: Channel) -> bool:
+        """Take what has come without events, if that is possible; whether that was all."""
+        return False
 
     def on_lost(self, error: EAAError | None) -> None:
         """The connection is gone; ``error`` unless both ends closed it in good order. Called once."""
@@ -108,6 +119,11 @@ class ChannelProtocol(asyncio.Protocol):
             LocalProtocolError: the channel is not open.
         """
         self._require_channel().send(data)
+        self._flush()
+
+    def send_frames(self, frames: memoryview) -> None:
+        """As :meth:`send`, of whole DATA frames."""
+        self._require_channel().send_frames(frames)
         self._flush()
 
     def finish(self) -> None:
@@ -137,6 +153,16 @@ class ChannelProtocol(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def pause_reading(self) -> None:
+        """Take nothing more from the peer."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on after :meth:`pause_reading`."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     async def challenge(self, nonce: bytes) -> Answered:
         """The peer's evidence of its key for ``nonce``; raises if it does not come within the deadline."""
         self._require_channel().challenge(nonce)
@@ -152,7 +178,7 @@ class ChannelProtocol(asyncio.Protocol):
         finally:
             self._answer = None
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not by isinstance: the transports of uvloop only look like asyncio's.
@@ -165,10 +191,13 @@ class ChannelProtocol(asyncio.Protocol):
         self._start_deadline()
         self._run(self._begin)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _received()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data = _received()[:nbytes]
         if self._channel is not None:
-            self._channel.feed(data)
-            self._pump()
+            self._fed(self._channel, data)
         elif not self._over:
             # uvloop cannot pause reading from the start.
             self._before += data
@@ -189,7 +218,10 @@ class ChannelProtocol(asyncio.Protocol):
             if error is None:
                 self.eof_received()
             if not self._over:
+                if error is not None and self._role is Role.SERVER:
+                    log_failure(error, self._role, self._peer_address())
                 self._end(error)
+        self._cancel(self._lingering)
 
     def pause_writing(self) -> None:
         """The peer is slow: subclasses hold back."""
@@ -206,6 +238,22 @@ class ChannelProtocol(asyncio.Protocol):
         self._flush()
         self._channel.feed(bytes(self._before))
         self._before.clear()
+
+    def _fed(self, channel: Channel, data: memoryview) -> None:
+        for start in range(0, len(data), MAX_RECORDS_BYTES):
+            if self._over:
+                return
+            channel.feed(data[start : start + MAX_RECORDS_BYTES])
+            if not self._passed_on(channel):
+                self._pump()
+        self._flush()
+
+    def _passed_on(self, channel: Channel) -> bool:
+        try:
+            return not self._over and self.pass_on(channel)
+        except Exception as error:
+            self.abort(as_eaa_error(error))
+            return True
 
     def _pump(self) -> None:
         channel = self._require_channel()
@@ -305,7 +353,7 @@ class ChannelProtocol(asyncio.Protocol):
 
     def _flush(self) -> None:
         if self._channel is not None and self._transport is not None:
-            out = self._channel.take()
+            out = self._channel.take_buffer()
             if out and not self._transport.is_closing():
                 self._transport.write(out)
 
@@ -320,7 +368,16 @@ class ChannelProtocol(asyncio.Protocol):
             task.cancel()
         if self._transport is not None:
             self._transport.close()
+            self._linger(self._transport, 0)
         self.on_lost(error)
+
+    def _linger(self, transport: asyncio.Transport, before: int) -> None:
+        """Closing waits for a peer that takes what is left, but not for one that does not."""
+        left = transport.get_write_buffer_size()
+        if left and left == before:
+            transport.abort()
+        elif left:
+            self._lingering = self._loop.call_later(LINGER_SECONDS, self._linger, transport, left)
 
     def _leave(self) -> None:
         if self._waits and self._half_open is not None:
@@ -339,6 +396,18 @@ class ChannelProtocol(asyncio.Protocol):
     def _cancel(timer: asyncio.TimerHandle | None) -> None:
         if timer is not None:
             timer.cancel()
+
+
+_LOCAL = threading.local()
+
+
+def _received() -> memoryview:
+    """Where ciphertext is received. It goes on to TLS at once: one place is enough for a thread's loop."""
+    try:
+        return cast("memoryview", _LOCAL.received)
+    except AttributeError:
+        _LOCAL.received = memoryview(bytearray(_RECEIVE_BYTES))
+        return cast("memoryview", _LOCAL.received)
 
 
 async def _shared(future: Future[T]) -> T:

@@ -12,13 +12,15 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from eaa.errors import EAAError, LocalProtocolError
+from eaa.errors import EAAError, InternalError, LocalProtocolError
 from eaa.tls.gate_events import Answered
-from eaa.tls.peer import PeerIdentity, Role
+from eaa.tls.peer import PeerIdentity, Profile, Role
 from eaa.transport.address import TcpAddress, UnixAddress, parse_address
+from eaa.transport.channel import Channel
 from eaa.transport.config import ChannelConfig
 from eaa.transport.endpoint import Endpoint, endpoint_of
 from eaa.transport.failures import as_eaa_error, log_failure, truncated
+from eaa.transport.pipe import Pipe
 from eaa.transport.protocol import HIGH_WATER_BYTES, ChannelProtocol, HalfOpen
 
 __all__ = [
@@ -82,6 +84,20 @@ class AttestedStream:
     def write_eof(self) -> None:
         """Say that no more is sent; reading goes on."""
         self._protocol.finish()
+
+    async def pass_on(self, sink: AttestedStream, count: Callable[[int], None]) -> None:
+        """All that the peer sends to the peer of ``sink``, and its end.
+
+        Nothing may be read from here besides, nor written to ``sink``.
+
+        Args:
+            sink: another stream.
+            count: is told how many bytes went, each time.
+
+        Raises:
+            EAAError: one of the two failed or closed before.
+        """
+        await self._protocol.pass_on_to(sink._protocol, count)
 
     async def challenge(self, nonce: bytes) -> Answered:
         """Evidence of the peer's key for somebody's ``nonce``, 32 bytes. Not verified here.
@@ -222,6 +238,23 @@ class StreamProtocol(ChannelProtocol):
         self._handler = handler
         self._handling: asyncio.Task[None] | None = None
         self._error: EAAError | None = None
+        self._peer_ended = False
+        self._outgoing: Pipe | None = None  # takes what the peer sends
+        self._incoming: Pipe | None = None  # sends to the peer
+
+    async def pass_on_to(self, sink: StreamProtocol, count: Callable[[int], None]) -> None:
+        """See :meth:`AttestedStream.pass_on`."""
+        framed = sink._config.profile is Profile.EXPORTER_V1
+        pipe = Pipe(self, sink, count, framed=framed)
+        if not (ended := self._peer_ended or self._over):
+            self.reader.feed_eof()  # what comes from now on is the pipe's
+        pipe.send(await self.reader.read())
+        self._outgoing = sink._incoming = pipe
+        if ended:
+            pipe.end()
+        elif not sink.writable.is_set():
+            pipe.pause()
+        await pipe.done
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._connections.add(self)
@@ -231,7 +264,7 @@ class StreamProtocol(ChannelProtocol):
         if self._error is not None:
             raise self._error
         if self._over:
-            raise LocalProtocolError("the channel is closed", detail="closed")
+            raise _closed()
 
     def on_open(self) -> None:
         if self._transport is not None:
@@ -243,10 +276,21 @@ class StreamProtocol(ChannelProtocol):
             self.opened.set_result(stream)
 
     def on_data(self, data: bytes) -> None:
-        self.reader.feed_data(data)
+        if self._outgoing is not None:
+            self._outgoing.send(data)
+        else:
+            self.reader.feed_data(data)
 
     def on_end(self) -> None:
-        self.reader.feed_eof()
+        self._peer_ended = True
+        if self._outgoing is not None:
+            self._outgoing.end()
+        else:
+            self.reader.feed_eof()
+
+    def pass_on(self, channel: Channel) -> bool:
+        pipe = self._outgoing
+        return pipe is not None and pipe.framed and channel.pass_on(pipe.send_frames)
 
     def on_lost(self, error: EAAError | None) -> None:
         self._error = error
@@ -254,15 +298,20 @@ class StreamProtocol(ChannelProtocol):
             self.reader.set_exception(error)
         elif not self.reader.at_eof():
             self.reader.feed_eof()
+        self._end_pipes(error)
         if not self.opened.done() and self._handler is None:
             self.opened.set_exception(error or truncated("the channel closed before it opened"))
         self.writable.set()
 
     def pause_writing(self) -> None:
         self.writable.clear()
+        if self._incoming is not None:
+            self._incoming.pause()
 
     def resume_writing(self) -> None:
         self.writable.set()
+        if self._incoming is not None:
+            self._incoming.resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -270,15 +319,27 @@ class StreamProtocol(ChannelProtocol):
         self.writable.set()
         self.gone.set()
 
+    def _end_pipes(self, error: EAAError | None) -> None:
+        if self._outgoing is not None:  # without effect if the peer ended
+            self._outgoing.fail(error or _closed())
+        # One that waits for nothing learns it when it has something to send.
+        if self._incoming is not None and not self.writable.is_set():
+            self._incoming.fail(error or _closed())
+
     async def _handle(self, handler: Handler, stream: AttestedStream) -> None:
         try:
             await handler(stream)
         except Exception as error:
             failure = as_eaa_error(error)
-            if failure is not self._error:  # else it is logged already
+            known = self._error  # logged already, and what came of it; a fault of ours is neither
+            if known is None or (isinstance(failure, InternalError) and failure is not known):
                 if self._over:
                     log_failure(failure, self._role, self._peer_address())
                 self.abort(failure)
         finally:
             with contextlib.suppress(EAAError):
                 self.close()
+
+
+def _closed() -> LocalProtocolError:
+    return LocalProtocolError("the channel is closed", detail="closed")

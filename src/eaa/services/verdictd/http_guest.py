@@ -16,12 +16,15 @@ from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, LimitExceeded, ResourceNotFound, UsageError
 
-__all__ = ["AdminResource", "GuestRoutes", "read_body"]
+__all__ = ["AdminResource", "Answer", "GuestRoutes", "read_body"]
 
 _LOG = logging.getLogger("eaa.verdictd")
 _JSON = "application/json"
 _MAX_ASKED = 512
+_PREFIX = "/kbs/v0/"
+_AUTH, _ATTEST, _RESOURCES = f"{_PREFIX}auth", f"{_PREFIX}attest", f"{_PREFIX}resource/"
 
+Answer = Callable[[Request], Awaitable[Response]]
 #: Answers ``POST`` and ``DELETE`` of a resource, given the request and its path.
 AdminResource = Callable[[Request, str], Awaitable[Response]]
 
@@ -39,14 +42,21 @@ class GuestRoutes:
     ) -> None:
         self._broker, self._books = broker, books
         self._admin_resource, self._max_body_bytes = admin_resource, max_body_bytes
+        self._posts = {_AUTH: _guarded(self._auth), _ATTEST: _guarded(self._attest)}
+        self._any_plugin = _guarded(self._plugin)
+
+    def frequent(self, method: str, path: str) -> Answer | None:
+        """What answers the requests of every attestation; ``None`` for others, see :meth:`routes`."""
+        if method == "POST":
+            return self._posts.get(path)
+        return self._any_plugin if method == "GET" and path.startswith(_RESOURCES) else None
 
     def routes(self) -> list[Route]:
         """To be put after the administrative ones, whose paths are more special."""
         return [
-            Route("/kbs/v0/auth", _guarded(self._auth), methods=["POST"]),
-            Route("/kbs/v0/attest", _guarded(self._attest), methods=["POST"]),
+            *(Route(path, answer, methods=["POST"]) for path, answer in self._posts.items()),
             Route("/.well-known/jwks.json", _guarded(self._jwks), methods=["GET"]),
-            Route("/kbs/v0/{path:path}", _guarded(self._plugin), methods=["GET", "POST", "PUT", "DELETE"]),
+            Route(_PREFIX + "{path:path}", self._any_plugin, methods=["GET", "POST", "PUT", "DELETE"]),
         ]
 
     async def _auth(self, request: Request) -> Response:
@@ -63,7 +73,7 @@ class GuestRoutes:
         return Response(orjson.dumps({"token": attested.token}), media_type=_JSON)
 
     async def _plugin(self, request: Request) -> Response:
-        plugin, _, path = str(request.path_params["path"]).partition("/")
+        plugin, _, path = str(request.scope["path"]).removeprefix(_PREFIX).partition("/")
         if request.method != "GET":
             if plugin == "resource" and self._admin_resource and request.method in {"POST", "DELETE"}:
                 return await self._admin_resource(request, path)
@@ -100,7 +110,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _guarded(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _guarded(answer: Answer) -> Answer:
     """``answer``, whose errors become what KBS clients read."""
 
     async def guarded(request: Request) -> Response:

@@ -6,40 +6,23 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from eaa.broker.names import ResourcePath
 from eaa.codec.canonical_json import Json, canonical_json
-from eaa.codec.strict_json import parse_json
-from eaa.errors import (
-    AccessDenied,
-    EAAError,
-    FormatError,
-    RemoteProtocolError,
-    ResourceNotFound,
-    SessionError,
-)
+from eaa.errors import RemoteProtocolError, SessionError
 from eaa.tls.peer import Attester, EvidenceKind
+from eaa.transport.kbs.answers import parse_object, read_answer, refusal
 from eaa.transport.kbs.guest_key import GuestKey
 
-__all__ = ["KbsClient", "Refused"]
+__all__ = ["KbsClient"]
 
 VERSION = "0.4.0"
 _REPORT_DATA_BYTES = 64
-_MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 _TEES: Mapping[EvidenceKind, str] = {EvidenceKind.TDX_QUOTE: "tdx", EvidenceKind.SGX_QUOTE: "sgx"}
 _HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """What the broker says of a refusal."""
-
-    status: int
-    variant: str
-    detail: str
 
 
 class KbsClient:
@@ -66,7 +49,6 @@ class KbsClient:
         self._http, self._attester, self._tee = http, attester, _TEES[tee]
         self._event_log, self._policy = event_log, policy
         self._key = GuestKey()
-        self._attested = False
         self._attesting = asyncio.Lock()
         self.token = ""
 
@@ -74,7 +56,8 @@ class KbsClient:
         """Attest anew; the token.
 
         Raises:
-            EAAError: refused, with the broker's own words; or it is not reached.
+            EAAError: refused, with the broker's own words, and its code in ``fields["code"]`` and the id of
+                its record in ``decision`` if it says them; or it is not reached.
         """
         async with self._attesting:
             return await self._attest()
@@ -83,33 +66,40 @@ class KbsClient:
         """What is at ``repository/type/tag``.
 
         Raises:
+            FormatError: ``path`` is no such path.
             AccessDenied: the policy does not grant it.
             ResourceNotFound: it is not there.
             EAAError: as :meth:`attest`.
         """
-        if not self._attested:
-            await self.attest()
+        wanted = ResourcePath.parse(path)
+        token = self.token or await self._attest_after("")
         try:
-            return await self._fetch(path)
+            return await self._fetch(wanted)
         except SessionError:
-            await self.attest()
-            return await self._fetch(path)
+            await self._attest_after(token)
+            return await self._fetch(wanted)
+
+    async def _attest_after(self, token: str) -> str:
+        """Attest, unless another task has done so since there was ``token``."""
+        async with self._attesting:
+            return await self._attest() if self.token == token or not self.token else self.token
 
     async def _attest(self) -> str:
-        self._attested = False
+        self.token = ""
         extra: dict[str, Any] = {"supported-hash-algorithms": list(_HASHES)}
         if self._policy:
             extra["id"] = self._policy
         challenge = await self._post("auth", {"version": VERSION, "tee": self._tee, "extra-params": extra})
         nonce, chosen = challenge.get("nonce"), challenge.get("extra-params")
         name = chosen.get("selected-hash-algorithm", "sha384") if isinstance(chosen, dict) else "sha384"
-        if not isinstance(nonce, str) or name not in _HASHES:
+        if not isinstance(nonce, str) or not isinstance(name, str) or name not in _HASHES:
             raise RemoteProtocolError("expected a nonce and a known hash algorithm", detail="challenge")
         answer = await self._post("attest", await self._attestation(nonce, name))
-        if not isinstance(answer.get("token"), str):
+        token = answer.get("token")
+        if not isinstance(token, str) or not token:
             raise RemoteProtocolError("expected a token", detail="token")
-        self.token, self._attested = answer["token"], True
-        return self.token
+        self.token = token
+        return token
 
     async def _attestation(self, nonce: str, algorithm: str) -> dict[str, Any]:
         runtime_data: dict[str, Json] = {"nonce": nonce, "tee-pubkey": dict(self._key.jwk)}
@@ -126,7 +116,7 @@ class KbsClient:
             "tee-evidence": {"primary_evidence": primary, "additional_evidence": ""},
         }
 
-    async def _fetch(self, path: str) -> bytes:
+    async def _fetch(self, path: ResourcePath) -> bytes:
         return self._key.decrypt(await self._send("GET", f"/kbs/v0/resource/{path}", None))
 
     async def _post(self, step: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,45 +124,12 @@ class KbsClient:
 
     async def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         try:
-            response = await self._http.request(method, path, json=body)
+            async with self._http.stream(method, path, json=body) as response:
+                status, content = response.status_code, await read_answer(response)
         except httpx.HTTPError as error:
             raise RemoteProtocolError(
                 f"the broker is not reached: {type(error).__name__}: {error}", detail="unreachable"
             ) from None
-        if response.status_code != httpx.codes.OK:
-            raise _error(response)
-        if len(response.content) > _MAX_RESPONSE_BYTES:
-            raise RemoteProtocolError(f"more than {_MAX_RESPONSE_BYTES} bytes", detail="too_large")
-        return _object(response.content)
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        value = parse_json(content, "KBS response")
-    except FormatError as error:
-        raise RemoteProtocolError(str(error), detail="response") from None
-    if not isinstance(value, dict):
-        raise RemoteProtocolError("KBS response: expected a JSON object", detail="response")
-    return value
-
-
-def _error(response: httpx.Response) -> EAAError:
-    """The refusal in the terms of our own errors, with the broker's words for the operator."""
-    status = response.status_code
-    try:
-        document = _object(response.content)
-        refused = Refused(
-            status,
-            str(document.get("type", "")).rpartition("/")[2][:64],
-            str(document.get("detail", ""))[:512],
-        )
-    except RemoteProtocolError:
-        refused = Refused(status, "", "no reason is given")
-    text = f"the broker refuses ({refused.variant or status}): {refused.detail}"
-    if status == httpx.codes.UNAUTHORIZED:
-        return SessionError(text, detail="refused", status=status)
-    if status == httpx.codes.FORBIDDEN:
-        return AccessDenied(text, detail="refused", status=status)
-    if status == httpx.codes.NOT_FOUND:
-        return ResourceNotFound(text, detail="refused", status=status)
-    return RemoteProtocolError(text, detail="refused", status=status)
+        if status != httpx.codes.OK:
+            raise refusal(status, content)
+        return parse_object(content)
