@@ -328,7 +328,7 @@ OUTCOMES: Mapping[type[EAAError], Outcome] = MappingProxyType(
         StorageError: Outcome(503, "storage", "UNAVAILABLE", 1, "error"),
         CredentialError: Outcome(401, "credential", "UNAUTHENTICATED", 1, "error"),
         PolicyError: Outcome(500, "policy", "INTERNAL", 1, "error"),
-        ConflictError: Outcome(409, "conflict", "ABORTED", 1, "error"),
+        ConflictError: Outcome(409, "conflict", "ABORTED", 2, "error"),
         LimitExceeded: Outcome(429, "limit", "RESOURCE_EXHAUSTED", 1, "error"),
         InternalError: _INTERNAL,
     }

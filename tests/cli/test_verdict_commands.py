@@ -265,7 +265,7 @@ def test_policies(server: AdminServer, env: dict[str, str], tmp_path: Path) -> N
     put = ("policy", "set", "resource", "resource/cli", file)
     assert ok(*put, "--expect-version", "0").out == "resource resource/cli is at version 1\n"
     conflict = run(*put, "--expect-version", "0")
-    assert (conflict.code, "[usage.version_conflict]" in conflict.err) == (2, True)
+    assert (conflict.code, "[conflict.version]" in conflict.err) == (2, True)
     file.write_text(ALLOW + "# two\n")
     ok(*put)
     assert ok("policy", "get", "resource", "resource/cli").out == ALLOW + "# two\n"

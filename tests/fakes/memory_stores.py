@@ -21,7 +21,7 @@ from eaa.broker.records import (
     ServiceKey,
     Session,
 )
-from eaa.errors import ResourceNotFound, SessionError, StorageError
+from eaa.errors import ConflictError, ResourceNotFound, SessionError, StorageError
 
 __all__ = [
     "MemoryDecisions",
@@ -135,8 +135,23 @@ class MemoryPolicies:
     deleted: set[tuple[PolicyKind, str]] = field(default_factory=set)
     changes: int = 0
 
-    async def put(self, kind: PolicyKind, policy_id: str, text: str, *, by: str, now: datetime) -> Policy:
+    async def put(
+        self,
+        kind: PolicyKind,
+        policy_id: str,
+        text: str,
+        *,
+        by: str,
+        now: datetime,
+        expected_version: int | None = None,
+    ) -> Policy:
         versions = self.versions_of.setdefault((kind, policy_id), [])
+        holds = len(versions) if (kind, policy_id) not in self.deleted else 0
+        if expected_version not in {None, holds}:
+            raise ConflictError(
+                f"expected {expected_version}, it is {holds}",
+                detail="version", expected=expected_version, came=holds,
+            )  # fmt: skip
         digest = hashlib.sha256(text.encode()).hexdigest()
         policy = Policy(kind, policy_id, len(versions) + 1, text, digest, now, by)
         versions.append(policy)

@@ -17,7 +17,7 @@ from eaa.broker.decision_id import decision_id
 from eaa.broker.names import ResourcePath
 from eaa.broker.ports import AttestationOutcome
 from eaa.broker.records import PolicyKind
-from eaa.errors import AccessDenied, FormatError, ResourceNotFound, UsageError
+from eaa.errors import AccessDenied, ConflictError, FormatError, ResourceNotFound
 from eaa.policy.regorus_engine import RegorusEngine
 from eaa.policy.templates import TEMPLATES
 from eaa.storage.database.database import ConnectedDatabase
@@ -71,7 +71,7 @@ async def _furnish(folder: Path) -> None:
             await a.resources.read(READER, PATH)
         with pytest.raises(FormatError):
             await a.policies.put(ADMIN, PolicyKind.ATTESTATION, "x_cpu", "package policy\nallow {")
-        with pytest.raises(UsageError):
+        with pytest.raises(ConflictError):
             await a.policies.put(ADMIN, PolicyKind.ATTESTATION, "x_cpu", TRUST, expected_version=0)
 
 
@@ -92,7 +92,7 @@ async def _look(folder: Path) -> None:
         assert len(status.attestation_policies) + len(status.resource_policies) == len(TEMPLATES) + 1
         refused = await a.decisions.list(ADMIN, granted=False)
         codes = [decision.code for decision in refused if decision.target != str(GPG_KEYRING)]
-        assert codes == ["usage.version_conflict", "format.policy", "access_denied.role"]
+        assert codes == ["conflict.version", "format.policy", "access_denied.role"]
         assert (await a.decisions.explain(READER, refused[0].id)) == refused[0]
         await a.resources.delete(ADMIN, PATH)
         with pytest.raises(ResourceNotFound):

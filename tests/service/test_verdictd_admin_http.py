@@ -287,7 +287,7 @@ def test_policies(client: httpx.Client) -> None:
     put = client.put(document, params={**params, "expected_version": 0}, content=ALLOW).json()
     assert (put["version"], put["id"]) == (1, "resource/own")
     conflict = client.put(document, params={**params, "expected_version": 0}, content=ALLOW)
-    refused(conflict, 400, "PluginInternalError", "usage.version_conflict")
+    refused(conflict, 409, "PluginInternalError", "conflict.version")
     assert client.put(document, params=params, content=ALLOW + "# two\n").json()["version"] == 2
     assert client.get(document, params=params).json()["text"] == ALLOW + "# two\n"
     assert client.get(document, params={**params, "version": 1}).json()["text"] == ALLOW

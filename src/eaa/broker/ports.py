@@ -103,8 +103,21 @@ class Keys(Protocol):
 class Policies(Protocol):
     """Policies in versions. The newest version of an id holds, unless the id was deleted."""
 
-    async def put(self, kind: PolicyKind, policy_id: str, text: str, *, by: str, now: datetime) -> Policy:
-        """A new version."""
+    async def put(
+        self,
+        kind: PolicyKind,
+        policy_id: str,
+        text: str,
+        *,
+        by: str,
+        now: datetime,
+        expected_version: int | None = None,
+    ) -> Policy:
+        """A new version, if ``expected_version`` is the one that holds, 0 for none; ``None`` does not ask.
+
+        Raises:
+            ConflictError: ``conflict.version``: another one holds; then nothing is changed.
+        """
         ...
 
     async def current(self, kind: PolicyKind) -> Sequence[Policy]:

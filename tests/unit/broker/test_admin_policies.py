@@ -13,13 +13,13 @@ from eaa.broker.administration.policies import MAX_POLICY_BYTES, PolicyAdministr
 from eaa.broker.ports import AttestationOutcome, ReleaseOutcome
 from eaa.broker.records import Policy, PolicyKind, ReferenceValue
 from eaa.errors import (
+    ConflictError,
     EAAError,
     FormatError,
     InternalError,
     LimitExceeded,
     PolicyError,
     ResourceNotFound,
-    UsageError,
 )
 from tests.fakes.administrators import ADMIN, NOW, Bureau, run
 
@@ -97,9 +97,9 @@ def test_optimistic_locking(bureau: Bureau, policies: PolicyAdministration) -> N
     for version in (0, 1):
         run(policies.put(ADMIN, RESOURCE, "", "allow", expected_version=version))
     for wrong in (0, 1, 3):
-        with pytest.raises(UsageError) as caught:
+        with pytest.raises(ConflictError) as caught:
             run(policies.put(ADMIN, RESOURCE, "", "deny", expected_version=wrong))
-        assert caught.value.code == "usage.version_conflict"
+        assert caught.value.code == "conflict.version"
         assert (caught.value.fields["expected"], caught.value.fields["came"]) == (wrong, 2)
     run(policies.delete(ADMIN, RESOURCE, ""))
     assert run(policies.put(ADMIN, RESOURCE, "", "deny", expected_version=0)).policy.version == 3

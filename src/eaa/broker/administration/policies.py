@@ -80,15 +80,14 @@ class PolicyAdministration:
             AccessDenied: the role does not have it.
             FormatError: the id is none, or ``format.policy``: with line and column.
             LimitExceeded: ``limit.size``: more than 256 KiB.
-            UsageError: ``usage.version_conflict``: another version holds.
+            ConflictError: ``conflict.version``: another version holds.
         """
         async with self.journal.act(principal, Action.POLICY_PUT, _target(kind, policy_id)) as act:
             warnings = await self._examine(kind, policy_id, text)
-            if expected_version is not None:
-                await self._require_version(kind, policy_id, expected_version)
             await act.granted("a new version", sha256=_sha256(text), warnings=list(warnings))
             policy = await self.policies.put(
-                kind, policy_id, text, by=principal.name, now=self.journal.clock()
+                kind, policy_id, text, by=principal.name, now=self.journal.clock(),
+                expected_version=expected_version,
             )  # fmt: skip
             return StoredPolicy(policy, warnings)
 
@@ -204,17 +203,6 @@ class PolicyAdministration:
         warning = require_policy_id(kind, policy_id)
         _require_size(text)
         return (*warning, *await self.aside(self.engine.examine, kind, text))
-
-    async def _require_version(self, kind: PolicyKind, policy_id: str, expected: int) -> None:
-        try:
-            came = (await self.policies.read(kind, policy_id)).version
-        except ResourceNotFound:
-            came = 0
-        if came != expected:
-            raise UsageError(
-                f"{_target(kind, policy_id)}: expected version {expected} to hold, version {came} does",
-                detail="version_conflict", expected=expected, came=came,
-            )  # fmt: skip
 
 
 def require_policy_id(kind: PolicyKind, policy_id: str) -> tuple[str, ...]:

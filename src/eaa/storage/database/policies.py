@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from eaa.broker.records import Policy, PolicyKind
-from eaa.errors import ResourceNotFound
+from eaa.errors import ConflictError, ResourceNotFound
 from eaa.storage.database.backend import Backend, Lookup
 from eaa.storage.database.columns import require_text, storable
 from eaa.storage.database.inserts import insert
@@ -43,11 +43,22 @@ class DatabasePolicies:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def put(self, kind: PolicyKind, policy_id: str, text: str, *, by: str, now: datetime) -> Policy:
+    async def put(
+        self,
+        kind: PolicyKind,
+        policy_id: str,
+        text: str,
+        *,
+        by: str,
+        now: datetime,
+        expected_version: int | None = None,
+    ) -> Policy:
         require_text(text, what="policy", field="text")
         digest = hashlib.sha256(text.encode()).hexdigest()
         return await self._backend.write(
-            lambda connection: _put(connection, kind, policy_id, text, digest, by=by, now=now)
+            lambda connection: _put(
+                connection, kind, policy_id, text, digest, by=by, now=now, expected=expected_version
+            )
         )
 
     async def current(self, kind: PolicyKind) -> Sequence[Policy]:
@@ -100,8 +111,20 @@ def _put(
     *,
     by: str,
     now: datetime,
+    expected: int | None,
 ) -> Policy:
+    # Others that put the same wait for the number, so that what holds is asked for afterwards.
     version = take_version(connection, f"policy/{kind.value}", policy_id)
+    if expected is not None:
+        holding = select(current_policies.c.version).where(
+            current_policies.c.kind == kind.value, current_policies.c.id == policy_id
+        )
+        holds_now = connection.execute(holding).scalar_one_or_none() or 0
+        if holds_now != expected:
+            raise ConflictError(
+                f"policy {kind.value}/{policy_id}: expected version {expected} to hold, it is {holds_now}",
+                detail="version", expected=expected, came=holds_now,
+            )  # fmt: skip
     connection.execute(
         policies.insert().values(
             kind=kind.value,

@@ -12,7 +12,7 @@ from eaa.storage.database.backend import Backend, Lookup
 from eaa.storage.database.inserts import insert
 from eaa.storage.database.tables import version_counters as counters
 
-__all__ = ["ATTEMPTS", "NumberTaken", "next_version", "put_sealed", "take_version"]
+__all__ = ["ATTEMPTS", "next_version", "put_sealed", "take_version"]
 
 #: How often a put is begun anew because another process took the number.
 ATTEMPTS = 100
@@ -25,7 +25,7 @@ _LAST = Lookup(
 T = TypeVar("T")
 
 
-class NumberTaken(Exception):
+class _NumberTaken(Exception):
     """Another put of the same name was faster."""
 
 
@@ -64,7 +64,7 @@ async def put_sealed(
         sealed = await seal(version)
         try:
             await backend.write(lambda connection: _keep(connection, scope, name, version, sealed, keep))  # noqa: B023 - awaited here
-        except NumberTaken:
+        except _NumberTaken:
             continue
         return version
     raise StorageError(f"{ATTEMPTS} others wrote the same at the same time", detail="conflict")
@@ -79,5 +79,5 @@ def _keep(
     keep: Callable[[Connection, int, T], None],
 ) -> None:
     if take_version(connection, scope, name) != version:
-        raise NumberTaken
+        raise _NumberTaken
     keep(connection, version, sealed)

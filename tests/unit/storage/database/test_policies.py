@@ -11,7 +11,7 @@ import pytest
 
 from eaa.broker.ports import Policies
 from eaa.broker.records import Policy, PolicyKind, ReferenceValue
-from eaa.errors import FormatError, ResourceNotFound
+from eaa.errors import ConflictError, FormatError, ResourceNotFound
 from eaa.storage.database.database import Database
 from tests.unit.storage.database.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW
@@ -142,3 +142,25 @@ def test_changes_at_the_same_time_are_all_counted(run: Run, database: Database, 
     assert run(work()) == list(range(1, 21))
     assert run(other.policies.generation()) == 20
     assert run(other.policies.read(_RESOURCE, "x")).version == 20
+
+
+def test_only_over_the_version_that_was_seen(run: Run, policies: Policies) -> None:
+    async def put(text: str, expected: int | None) -> Policy:
+        return await policies.put(_RESOURCE, "x", text, by="", now=NOW, expected_version=expected)
+
+    async def at_once() -> list[Policy | BaseException]:
+        return await asyncio.gather(*(put(text, 0) for text in "abcd"), return_exceptions=True)
+
+    outcomes = run(at_once())
+    kept = [item for item in outcomes if isinstance(item, Policy)]
+    refused = [item for item in outcomes if isinstance(item, ConflictError)]
+    assert (len(kept), len(refused)) == (1, 3)
+    assert {item.code for item in refused} == {"conflict.version"}
+    assert run(policies.read(_RESOURCE, "x")) == kept[0]
+    second = run(put("next", kept[0].version))
+    with pytest.raises(ConflictError, match=f"expected version {kept[0].version} to hold"):
+        run(put("late", kept[0].version))
+    run(policies.delete(_RESOURCE, "x", by="", now=NOW))
+    with pytest.raises(ConflictError):
+        run(put("late", second.version))
+    assert run(put("again", 0)).version > second.version
