@@ -434,3 +434,48 @@ def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+class TestHeads:
+    """What uvicorn alone does not bound."""
+
+    def test_headers_without_end(self, tmp_path: Path) -> None:
+        with running(tmp_path, HARDWARE.source(), http={"max_head_bytes": 8192}) as served:
+            with _connected(served) as flood:
+                flood.settimeout(10)
+                flood.sendall(b"GET /healthz HTTP/1.1\r\n" + b"x-a: " + b"a" * 4000)
+                flood.sendall(b"b" * 5000)
+                assert b" 431 " in flood.recv(4096)
+            assert served.http().get("/healthz", headers={"x-a": "a" * 4000}).status_code == 200
+
+    def test_a_head_that_never_ends(self, tmp_path: Path) -> None:
+        with running(tmp_path, HARDWARE.source(), http={"request_seconds": 0.5}) as served:
+            for begun in (b"", b"GET /healthz HTTP/1.1\r\nx-a:"):
+                with _connected(served) as slow:
+                    slow.settimeout(10)
+                    slow.sendall(begun)
+                    assert b" 408 " in slow.recv(4096)
+
+    def test_connections_that_only_wait(self, tmp_path: Path) -> None:
+        with running(tmp_path, HARDWARE.source(), http={"max_connections": 3}) as served:
+            held = [_connected(served) for _ in range(3)]
+            _until(lambda: _status(served) == 429)
+            for connection in held:
+                connection.close()
+            _until(lambda: _status(served) == 200)
+
+    def test_challenges_faster_than_allowed(self, tmp_path: Path) -> None:
+        with running(tmp_path, HARDWARE.source(), limits={"auth_per_second": 1}) as served:
+            guest = served.guest(TD)
+            statuses = [
+                guest.http.post("/kbs/v0/auth", json=guest.guest.request()).status_code for _ in range(6)
+            ]
+            assert statuses[:2] == [200, 200]
+            assert 429 in statuses
+
+
+def _status(verdictd: Running) -> int:
+    try:
+        return verdictd.http().get("/healthz").status_code
+    except httpx.HTTPError:
+        return 0

@@ -57,6 +57,7 @@ class Http(_Section):
         description="clear text off loopback: for guests alone, administration is not served then",
     )
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    max_head_bytes: int = Field(default=256 * 1024, ge=4096, description="of a request; holds a bearer token")
     max_connections: int = Field(default=2000, ge=1)
     request_seconds: float = Field(default=30, gt=0, le=600)
 

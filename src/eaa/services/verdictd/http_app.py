@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
@@ -17,6 +18,7 @@ from eaa.services.verdictd.http_admin import admin_routes, resource_endpoint
 from eaa.services.verdictd.http_guest import Answer, GuestRoutes
 from eaa.services.verdictd.metrics import VerdictdMetrics
 from eaa.services.verdictd.middleware import Around
+from eaa.services.verdictd.rate import RateLimit
 
 __all__ = ["http_app", "serves_administration"]
 
@@ -34,6 +36,7 @@ def http_app(
         core.broker, core.books,
         admin_resource=resource_endpoint(core.administration, authenticate) if administered else None,
         max_body_bytes=config.http.max_body_bytes,
+        challenges=RateLimit(config.limits.auth_per_second, time.monotonic),
     )  # fmt: skip
     routes = [
         Route("/healthz", _healthy, methods=["GET"]),

@@ -15,6 +15,7 @@ from eaa.broker.kbs.errors import error_response
 from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, LimitExceeded, ResourceNotFound, UsageError
+from eaa.services.verdictd.rate import RateLimit
 
 __all__ = ["AdminResource", "Answer", "GuestRoutes", "read_body"]
 
@@ -39,8 +40,9 @@ class GuestRoutes:
         *,
         admin_resource: AdminResource | None,
         max_body_bytes: int,
+        challenges: RateLimit,
     ) -> None:
-        self._broker, self._books = broker, books
+        self._broker, self._books, self._challenges = broker, books, challenges
         self._admin_resource, self._max_body_bytes = admin_resource, max_body_bytes
         self._posts = {_AUTH: _guarded(self._auth), _ATTEST: _guarded(self._attest)}
         self._any_plugin = _guarded(self._plugin)
@@ -60,6 +62,7 @@ class GuestRoutes:
         ]
 
     async def _auth(self, request: Request) -> Response:
+        self._challenges.take(_peer(request))
         challenged = self._broker.challenge(await read_body(request, self._max_body_bytes))
         cookie = set_cookie(
             challenged.cookie, expires_at=challenged.expires_at, secure=request.url.scheme == "https"

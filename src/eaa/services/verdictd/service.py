@@ -24,6 +24,7 @@ from eaa.services.verdictd.config import VerdictdConfig, split_address
 from eaa.services.verdictd.core import Core, EvidenceSource, clock, open_core
 from eaa.services.verdictd.grpc_admin import grpc_handlers
 from eaa.services.verdictd.http_app import http_app, serves_administration
+from eaa.services.verdictd.http_protocol import HttpBounds, bounded_protocol
 from eaa.services.verdictd.metrics import VerdictdMetrics
 from eaa.transport.config import ChannelConfig
 from eaa.transport.grpc.server import ClientApiServer, Handler, Limits, TlsFiles
@@ -147,9 +148,10 @@ class Verdictd:
         config = self._inputs.config
         app = http_app(config, core, self._metrics, lambda: self.not_ready)
         tls = config.http
+        bounds = HttpBounds(tls.max_connections, tls.max_head_bytes, tls.request_seconds)
         settings = uvicorn.Config(
-            app, http="httptools", loop="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, date_header=True, timeout_keep_alive=30, h11_max_incomplete_event_size=65536,
+            app, http=bounded_protocol(bounds), loop="none", lifespan="off", log_config=None,
+            access_log=False, server_header=False, date_header=True, timeout_keep_alive=30,
             ssl_certfile=str(tls.certificate) if tls.certificate else None,
             ssl_keyfile=str(tls.private_key) if tls.private_key else None,
             timeout_graceful_shutdown=max(1, int(config.drain_seconds)), ws="none", backlog=1024,
