@@ -1,7 +1,8 @@
 """The policies and keys that this process decides by, kept fresh from the storage.
 
 A change by this process is seen at once (:meth:`Books.refresh`), one by another replica within the refresh
-period. If the storage does not answer, decisions go on for the grace period and then are refused.
+period. If the storage does not answer, decisions go on for the grace period and then are refused. Once a
+minute keys are renewed that are due, and sessions that have expired are forgotten.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 
 from eaa.broker.key_book import KeyBook, Rotation
 from eaa.broker.policy_book import PolicyBook
-from eaa.broker.ports import Policies, ReferenceValues, ServiceKeys
+from eaa.broker.ports import Policies, ReferenceValues, ServiceKeys, Sessions
 from eaa.broker.records import PolicyKind, ReferenceValue
 from eaa.errors import EAAError, InternalError
 from eaa.services.verdictd.service_keys import current_keys, ensure_keys
@@ -38,6 +39,8 @@ class BookStores(Protocol):
     def references(self) -> ReferenceValues: ...
     @property
     def service_keys(self) -> ServiceKeys: ...
+    @property
+    def sessions(self) -> Sessions: ...
 
 
 class Books:
@@ -120,6 +123,7 @@ class Books:
         await ensure_keys(self._stores.service_keys, rotation=self._rotation, issuer=self._issuer, now=now)
         self._keys = KeyBook.of(await current_keys(self._stores.service_keys), now=now)
         self._keys_read_at = now
+        await self._stores.sessions.prune(now)
 
     async def _keep_fresh(self) -> None:
         failing = False
