@@ -77,7 +77,11 @@ async def connect(where: str, config: ChannelConfig, source: str) -> AttestedStr
     _, protocol = await asyncio.get_running_loop().create_connection(
         lambda: StreamProtocol(endpoint, Role.CLIENT), *_target(where), local_addr=(source, 0)
     )
-    return await protocol.opened
+    try:
+        return await protocol.opened
+    except asyncio.CancelledError:
+        protocol.cut()
+        raise
 
 
 async def says_nothing(where: str, _config: ChannelConfig, source: str) -> Case:

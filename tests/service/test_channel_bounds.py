@@ -8,20 +8,24 @@ import logging
 import socket
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future
+from itertools import repeat
 
 import pytest
 
 from eaa.appraisal.policy import Policy
 from eaa.errors import AppraisalDenied, AttesterError, EAAError, RemoteProtocolError
-from eaa.tls.frames import FrameType
+from eaa.tls.frames import FrameType, encode_frame
+from eaa.tls.gate_state import Hello, Terms
 from eaa.tls.peer import AttachedEvidence, Profile
+from eaa.transport import protocol
 from eaa.transport.blocking import AttestedSocket, connect
 from eaa.transport.protocol import _shared
 from eaa.transport.streams import AttestedStream, open_attested_connection
 from tests.fakes.channel import FakeAttester, FakeVerifier, both_ends, client_config, server_config
 from tests.fakes.loopback import Loopback, run
-from tests.fakes.raw_peer import connect_raw, own_certificate, raw_server
+from tests.fakes.raw_peer import NONCE, connect_raw, own_certificate, raw_server
 
 
 class SlowAttester(FakeAttester):
@@ -149,6 +153,32 @@ def test_a_failure_is_logged_once_and_the_peer_learns_the_code_only(
         f"attested channel, server of {caplog.records[0].args[1]}: "  # type: ignore[index]  # the logger's own arguments
         "attester.device: /dev/sgx is on fire (OSError: smoke)"
     ]
+
+
+def test_a_peer_that_asks_and_never_reads_is_refused(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "_MAX_UNREAD_BYTES", 256 * 1024)
+    with (
+        caplog.at_level(logging.WARNING, "eaa.transport"),
+        Loopback(server_config()) as server,
+        connect_raw(server.address) as peer,
+    ):
+        peer.handshake().say_hello(demands=False, provides=False)
+        peer.expect(FrameType.ACCEPT)
+        peer.frame(FrameType.ACCEPT)
+        peer.frame(FrameType.DATA, b"open")
+        assert peer.expect(FrameType.DATA) == b"OPEN"
+        transport = server.streams[0]._protocol._transport
+        assert transport is not None
+        for sock in (peer.sock, transport.get_extra_info("socket")):  # else the kernel holds much
+            for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                sock.setsockopt(socket.SOL_SOCKET, buffer, 65536)
+        hello = Hello(Terms(demands=False, provides=False), NONCE).encode()
+        renewals = (hello + encode_frame(FrameType.ACCEPT)) * 1000
+        with pytest.raises(ConnectionError):
+            deque(map(peer.write, repeat(renewals, 1000)), 0)
+    assert "remote_protocol.unread" in caplog.text
 
 
 def test_a_denied_peer_learns_the_rule() -> None:

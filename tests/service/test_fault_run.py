@@ -169,6 +169,13 @@ def _of(source: str, said: list[Line]) -> list[str]:
 
 
 async def _scenario(vendor: Vendor, folder: Path) -> Run:
+    before = _descriptors()
+    run = await _fault_run(vendor, folder)
+    await until(lambda: _descriptors() <= before)
+    return run
+
+
+async def _fault_run(vendor: Vendor, folder: Path) -> Run:
     port = _port()
     configs = Configs(vendor.config(mutual=True), vendor.config(mutual=True))
     async with inclavared(f"tcp://127.0.0.1:{port}", vendor, configs) as (service, where):

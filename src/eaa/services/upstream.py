@@ -157,7 +157,10 @@ class Upstream:
             return stream
 
     async def close(self) -> None:
-        """Close the kept channel."""
+        """Close the kept channel; who still waits for an answer gets none."""
+        for task in self._challenges:
+            task.cancel()
+        await asyncio.gather(*self._challenges, return_exceptions=True)
         if self._kept is not None:
             self._kept.close()
             self._kept = None
@@ -169,6 +172,7 @@ class Upstream:
                 answered = await stream.challenge(nonce)
             except (RemoteProtocolError, LocalProtocolError):
                 # It may have been lost without a sign, e.g. by a restart.
+                stream.close()
                 self._kept = None
                 if fresh:
                     raise

@@ -80,7 +80,10 @@ class TlsEngine:
         return bytes(self.read_behind(0))
 
     def read_behind(self, free: int) -> memoryview:
-        """As :meth:`read`, in a buffer of its own behind ``free`` bytes for whoever uses it."""
+        """As :meth:`read`, in a buffer of its own behind ``free`` bytes for whoever uses it.
+
+        Of what came with a record that is refused nothing is returned: somebody is on the way.
+        """
         waiting = self._mover.waiting(self._connection)
         if not waiting:
             return memoryview(bytes(free))

@@ -33,7 +33,10 @@ __all__ = ["HIGH_WATER_BYTES", "ChannelProtocol", "HalfOpen"]
 
 #: Ciphertext that waits for a slow peer before the application has to.
 HIGH_WATER_BYTES = 1024 * 1024
+_LOW_WATER_BYTES = HIGH_WATER_BYTES // 4
 _MAX_BEFORE_BYTES = 64 * 1024
+#: Of ciphertext that answers what the peer asks for, as long as it has not read down to the low water.
+_MAX_UNREAD_BYTES = 2 * 1024 * 1024
 #: Of ciphertext, received at a time.
 _RECEIVE_BYTES = 512 * 1024
 #: How long a peer may take nothing of what was sent before the end, until it is cut off.
@@ -83,6 +86,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         self._before = bytearray()  # what came before there was something to answer with
         self._over = False
         self._lingering: asyncio.TimerHandle | None = None
+        self._unread = 0  # bytes of the kind that _MAX_UNREAD_BYTES bounds
 
     # For subclasses.
 
@@ -119,12 +123,12 @@ class ChannelProtocol(asyncio.BufferedProtocol):
             LocalProtocolError: the channel is not open.
         """
         self._require_channel().send(data)
-        self._flush()
+        self._flush(answer=False)
 
     def send_frames(self, frames: memoryview) -> None:
         """As :meth:`send`, of whole DATA frames."""
         self._require_channel().send_frames(frames)
-        self._flush()
+        self._flush(answer=False)
 
     def finish(self) -> None:
         """No more is sent; the peer's bytes may still come."""
@@ -136,7 +140,8 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         if not self._over:
             if self._channel is not None:
                 self._guarded(self._channel.close)
-            self._end(None)
+            if not self._over:
+                self._end(None)
 
     def abort(self, error: EAAError) -> None:
         """Close because of ``error``; the peer learns its code."""
@@ -183,7 +188,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not by isinstance: the transports of uvloop only look like asyncio's.
         self._transport = transport = cast("asyncio.Transport", transport)
-        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        transport.set_write_buffer_limits(HIGH_WATER_BYTES, _LOW_WATER_BYTES)
         if self._half_open is not None and not self._half_open.enter():
             self.abort(RemoteProtocolError("too many connections are half-open", detail="half_open"))
             return
@@ -351,11 +356,22 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         else:
             self._flush()
 
-    def _flush(self) -> None:
+    def _flush(self, *, answer: bool = True) -> None:
+        """Send what there is. The application holds its own bytes back; nobody holds back an ``answer``."""
         if self._channel is not None and self._transport is not None:
             out = self._channel.take_buffer()
             if out and not self._transport.is_closing():
+                if self._transport.get_write_buffer_size() <= _LOW_WATER_BYTES:
+                    self._unread = 0
+                self._unread += len(out) if answer else 0
                 self._transport.write(out)
+                self._require_reader()
+
+    def _require_reader(self) -> None:
+        if self._unread > _MAX_UNREAD_BYTES:
+            self._unread = 0
+            self.abort(RemoteProtocolError("the peer does not read what it asks for", detail="unread"))
+            self.cut()
 
     def _end(self, error: EAAError | None) -> None:
         self._over = True

@@ -84,25 +84,35 @@ def test_nothing_is_passed_on_inside_what_is_collected(cut: int) -> None:
 
 
 @pytest.mark.parametrize("length", [0, MAX_DATA_BYTES + 1])
-def test_a_length_out_of_bounds_is_refused_when_passed_on(length: int) -> None:
-    header = bytes((FrameType.DATA,)) + length.to_bytes(4, "big")
+def test_a_length_out_of_bounds_is_refused_when_what_came_before_has_gone_on(length: int) -> None:
+    reader = FrameReader(admit_all)
+    follows = bytes((FrameType.DATA,)) + length.to_bytes(4, "big") + b"x"
+    assert passed_on(reader, data(b"good") + follows) == (data(b"good"), 4, follows)
     with pytest.raises(RemoteProtocolError) as caught:
-        passed_on(FrameReader(admit_all), data(b"good") + header + b"x")
+        frames(reader, follows)
     assert caught.value.code == "remote_protocol.frame_length"
+
+
+def test_nothing_is_passed_on_before_what_was_fed() -> None:
+    reader = FrameReader(admit_all)
+    reader.feed(data(b"first"))
+    assert passed_on(reader, data(b"second")) == (b"", 0, data(b"second"))
+    assert bodies(reader, data(b"second")) == b"firstsecond"
 
 
 def test_each_frame_that_is_passed_on_is_admitted_first() -> None:
     def refuse(kind: FrameType) -> None:
         asked.append(kind)
-        if len(asked) == 2:
+        if len(asked) > 1:
             raise LocalProtocolError("not now", detail="not_now")
 
     asked: list[FrameType] = []
     reader = FrameReader(refuse)
     assert passed_on(reader, data(b"ab")[:6])[1] == 1
-    with pytest.raises(LocalProtocolError):
-        passed_on(reader, b"b" + data(b"cd"))
+    assert passed_on(reader, b"b" + data(b"cd")) == (data(b"b"), 1, data(b"cd"))
     assert asked == [FrameType.DATA] * 2
+    with pytest.raises(LocalProtocolError):
+        frames(reader, data(b"cd"))
 
 
 def test_any_cut_of_any_frames_passes_the_same_bytes_on() -> None:

@@ -1,0 +1,100 @@
+"""A guest in the demo: a simulated TD that speaks the KBS protocol, and somebody who overhears it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from eaa.attester.simulated import SimulatedTdxGuest
+from eaa.broker.tokens import verify_token
+from eaa.tls.peer import AttachedEvidence, EvidenceKind
+from eaa.transport.kbs.answers import refusal
+from eaa.transport.kbs.client import KbsClient
+
+__all__ = ["Guest"]
+
+_SECONDS = 20.0
+_ISSUER = "verdictd"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """The TD ``td``, whose broker is at ``url``; every call is a session of its own."""
+
+    url: str
+    td: SimulatedTdxGuest
+
+    def fetch(self, path: str) -> tuple[bytes, str]:
+        """The content of ``path``, and what the token says of this guest.
+
+        Raises:
+            EAAError: the broker refuses.
+        """
+        return asyncio.run(self._fetch(path))
+
+    def status(self) -> str:
+        """What the token says of this guest.
+
+        Raises:
+            EAAError: the broker refuses the evidence.
+        """
+        return asyncio.run(self._status())
+
+    def replay(self) -> None:
+        """Attest, and have somebody send the same bytes in the same session again.
+
+        Raises:
+            EAAError: the broker refuses the second time.
+        """
+        asyncio.run(self._replay())
+
+    async def _fetch(self, path: str) -> tuple[bytes, str]:
+        async with self._http() as http:
+            client = KbsClient(http, _Attester(self.td), EvidenceKind.TDX_QUOTE)
+            content = await client.resource(path)
+            return content, _status(client.token, (await http.get("/.well-known/jwks.json")).json())
+
+    async def _status(self) -> str:
+        async with self._http() as http:
+            token = await KbsClient(http, _Attester(self.td), EvidenceKind.TDX_QUOTE).attest()
+            return _status(token, (await http.get("/.well-known/jwks.json")).json())
+
+    async def _replay(self) -> None:
+        async with self._http() as http:
+            overheard: list[httpx.Request] = []
+
+            async def overhear(request: httpx.Request) -> None:
+                overheard.append(request)
+
+            http.event_hooks = {"request": [overhear]}
+            await KbsClient(http, _Attester(self.td), EvidenceKind.TDX_QUOTE).attest()
+            again = await http.send(overheard[-1])
+            if not again.is_success:
+                raise refusal(again.status_code, again.content)
+
+    def _http(self) -> httpx.AsyncClient:
+        # No proxy of the environment comes between.
+        return httpx.AsyncClient(base_url=self.url, timeout=_SECONDS, trust_env=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attester:
+    """Sends the quote alone: the broker has the endorsements."""
+
+    td: SimulatedTdxGuest
+    name: str = "simulated"
+
+    def collect(self, report_data: bytes) -> AttachedEvidence:
+        return AttachedEvidence(EvidenceKind.TDX_QUOTE, self.td.collect(report_data))
+
+
+def _status(token: str, keys: dict[str, Any]) -> str:
+    """The status of the guest's own environment in ``token``, which is verified."""
+    claims = verify_token(
+        token, now=datetime.now(UTC), keys=keys, trust_anchors=(), issuer=_ISSUER, audience="", nonce=""
+    )
+    return str(claims["submods"]["cpu0"]["ear.status"])

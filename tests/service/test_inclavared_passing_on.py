@@ -1,0 +1,203 @@
+"""What may come between application bytes that are passed on from one channel to the other."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from eaa.errors import EAAError, LocalProtocolError, RemoteProtocolError
+from eaa.services import inclavared_metrics as names
+from eaa.services.inclavared import Configs, Inclavared
+from eaa.tls.frames import FrameType, encode_frame
+from eaa.tls.peer import Profile
+from eaa.transport import engine
+from eaa.transport.config import ChannelConfig
+from eaa.transport.engine import PublicMover
+from eaa.transport.protocol import HIGH_WATER_BYTES
+from eaa.transport.streams import AttestedStream, open_attested_connection, start_attested_server
+from tests.fakes.raw_peer import connect_raw
+from tests.service.services import NONCE, Vendor, exchange, inclavared, run, until, workload
+
+DATA = random.Random(7).randbytes(3_000_000)  # noqa: S311 - repeatable
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Vendor:
+    return Vendor(tmp_path / "vendor")
+
+
+async def exchanged(vendor: Vendor, configs: Configs, client: ChannelConfig, server: ChannelConfig) -> bytes:
+    async with workload(server) as upstream, inclavared(upstream, vendor, configs) as (_, where):
+        return await exchange(await open_attested_connection(where, client), DATA)
+
+
+@pytest.mark.parametrize("downstream", Profile)
+@pytest.mark.parametrize("upstream", Profile)
+def test_either_profile_on_either_side(vendor: Vendor, downstream: Profile, upstream: Profile) -> None:
+    down, up = (
+        replace(vendor.config(), profile=downstream),
+        replace(vendor.config(mutual=True), profile=upstream),
+    )
+    assert run(exchanged(vendor, Configs(down, up), replace(down), replace(up))) == DATA
+
+
+def test_without_openssl_s_own_functions(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_MOVER", PublicMover())
+    configs = Configs(vendor.config(), vendor.config(mutual=True))
+    assert run(exchanged(vendor, configs, vendor.config(), vendor.config(mutual=True))) == DATA
+
+
+def test_both_sides_are_attested_anew_while_bytes_pass(vendor: Vendor) -> None:
+    often = replace(vendor.config(mutual=True), reattest_seconds=0.05)
+    configs = Configs(often, replace(often))
+
+    async def scenario() -> None:
+        async with (
+            workload(vendor.config(mutual=True)) as upstream,
+            inclavared(upstream, vendor, configs) as (_, where),
+        ):
+            stream = await open_attested_connection(where, vendor.config(mutual=True))
+            proven = {stream.peer.verified_at}
+            for start in range(0, len(DATA), 100_000):
+                stream.write(DATA[start : start + 100_000])
+                assert (
+                    await stream.readexactly(len(DATA[start : start + 100_000]))
+                    == DATA[start : start + 100_000]
+                )
+                proven.add(stream.peer.verified_at)
+                await asyncio.sleep(0.02)
+            assert len(proven) > 3
+            stream.close()
+
+    run(scenario())
+
+
+def test_a_challenge_is_answered_while_bytes_pass(vendor: Vendor) -> None:
+    async def scenario() -> None:
+        async with (
+            workload(vendor.config(mutual=True)) as upstream,
+            inclavared(upstream, vendor) as (_, where),
+        ):
+            stream = await open_attested_connection(where, vendor.config())
+            passing = asyncio.create_task(exchange(stream, DATA))
+            for _ in range(3):
+                assert (await stream.challenge(NONCE)).evidence.evidence
+            assert await passing == DATA
+
+    run(scenario())
+
+
+def test_what_came_before_a_refusal_goes_on_before_it(vendor: Vendor) -> None:
+    came, ended = bytearray(), list[EAAError]()
+
+    async def collect(stream: AttestedStream) -> None:
+        try:
+            while part := await stream.read():
+                came.extend(part)
+        except RemoteProtocolError as error:
+            ended.append(error)
+
+    def misbehave(where: str) -> str:
+        with connect_raw(where) as peer:
+            peer.handshake().say_hello(demands=False, provides=False)
+            peer.expect(FrameType.ACCEPT)
+            peer.frame(FrameType.ACCEPT)
+            peer.frame(FrameType.DATA, b"first ")
+            deadline = monotonic() + 5
+            while came != b"first " and monotonic() < deadline:
+                sleep(0.01)
+            # In one record, so that it is read at once.
+            peer.write(encode_frame(FrameType.DATA, b"before") + encode_frame(FrameType.DATA) + b"after")
+            return peer.refusal()
+
+    async def scenario() -> None:
+        server = await start_attested_server(collect, "tcp://127.0.0.1:0", vendor.config(mutual=True))
+        async with inclavared(server.address, vendor) as (_, where):
+            assert await asyncio.to_thread(misbehave, where) == "remote_protocol.frame_length"
+            await until(lambda: ended)
+        server.close()
+
+    run(scenario())
+    assert came == b"first before"
+    assert ended[0].fields["peer_code"] == "remote_protocol.frame_length"
+
+
+def test_a_source_that_is_closed_here_is_no_end_of_its_data(vendor: Vendor) -> None:
+    async def scenario() -> None:
+        async with workload(vendor.config(mutual=True)) as where:
+            source, sink = [await open_attested_connection(where, vendor.config(mutual=True)) for _ in "12"]
+            passing = asyncio.create_task(source.pass_on(sink, lambda size: None))
+            await asyncio.sleep(0)
+            source.close()
+            with pytest.raises(LocalProtocolError):
+                await passing
+            sink.close()
+
+    run(scenario())
+
+
+def waiting_bytes(service: Inclavared) -> int:
+    """Ciphertext that waits in the forwarder for who connected to it."""
+    return sum(
+        connection._transport.get_write_buffer_size()
+        for connection in service._listener._live
+        if connection._transport is not None
+    )
+
+
+def test_what_waits_for_a_slow_reader_is_bounded_and_all_of_it_comes(vendor: Vendor) -> None:
+    async def pour(stream: AttestedStream) -> None:
+        await stream.read()
+        for _ in range(400):
+            stream.write(bytes(100_000))
+            await stream.drain()
+        stream.write_eof()
+
+    async def scenario() -> None:
+        server = await start_attested_server(pour, "tcp://127.0.0.1:0", vendor.config(mutual=True))
+        async with inclavared(server.address, vendor) as (service, where):
+            stream = await open_attested_connection(where, vendor.config())
+            stream.write(b"go")
+            await until(lambda: waiting_bytes(service) > HIGH_WATER_BYTES)
+            await asyncio.sleep(0.3)
+            assert waiting_bytes(service) < 2 * HIGH_WATER_BYTES
+            total = 0
+            while part := await stream.read():
+                total += len(part)
+            assert total == 40_000_000
+            stream.close()
+        server.close()
+
+    run(scenario())
+
+
+def test_a_sink_that_is_lost_while_much_waits_for_it_ends_both(vendor: Vendor) -> None:
+    async def pour(stream: AttestedStream) -> None:
+        await stream.read()
+        try:
+            while True:
+                stream.write(bytes(100_000))
+                await stream.drain()
+        except RemoteProtocolError as error:
+            ended.append(error)
+
+    ended: list[RemoteProtocolError] = []
+
+    async def scenario() -> None:
+        server = await start_attested_server(pour, "tcp://127.0.0.1:0", vendor.config(mutual=True))
+        async with inclavared(server.address, vendor) as (service, where):
+            stream = await open_attested_connection(where, vendor.config())
+            stream.write(b"go")
+            await until(lambda: waiting_bytes(service) > HIGH_WATER_BYTES)
+            stream._protocol.cut()
+            await until(lambda: service.metrics.get(names.OPEN_CONNECTIONS) == 0)
+            await until(lambda: len(ended) == 1)
+        server.close()
+
+    run(scenario())
+    assert ended[0].code in {"remote_protocol.refused", "remote_protocol.truncated"}
