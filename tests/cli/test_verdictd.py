@@ -372,3 +372,27 @@ def test_tls_by_an_authority_of_ones_own(tmp_path: Path) -> None:
             httpx.get(f"{served.url}/healthz")
         with pytest.raises(httpx.HTTPError):
             httpx.get(f"{served.url.replace('https', 'http')}/healthz")
+
+
+def test_sighup_takes_a_new_certificate(tmp_path: Path) -> None:
+    first, second = Authority(), Authority()
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+    first.write_server(certificate, key)
+    env = {"VERDICTD_HTTP__CERTIFICATE": str(certificate), "VERDICTD_HTTP__PRIVATE_KEY": str(key)}
+    with broker(tmp_path, env=env) as served:
+        assert _healthy(served, first)
+        second.write_server(certificate, key)
+        served.serving.process.send_signal(signal.SIGHUP)
+        until(lambda: _healthy(served, second))
+        assert not _healthy(served, first)
+        key.write_bytes(b"")
+        served.serving.process.send_signal(signal.SIGHUP)
+        until(lambda: any("nothing was renewed" in line for line in served.serving.lines))
+        assert _healthy(served, second)
+
+
+def _healthy(served: Broker, authority: Authority) -> bool:
+    try:
+        return httpx.get(f"{served.url}/healthz", verify=authority.client_context()).text == "ok\n"
+    except httpx.ConnectError:
+        return False

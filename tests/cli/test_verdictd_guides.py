@@ -22,6 +22,7 @@ from pydantic_core import PydanticUndefined
 from eaa.policy.templates import template
 from eaa.services.verdictd.config import AdminKeyEntry, VerdictdConfig, load_config
 from tests.cli.authority import Authority
+from tests.cli.brokers import simulated_td
 from tests.cli.running import process_env
 from tests.cli.serving import Serving, serving
 from tests.fakes.kbs_client import Guest, KbsClient, TeeKey
@@ -146,8 +147,6 @@ def _verify_offline(terminal: Terminal) -> None:
 
 
 def _quote(terminal: Terminal) -> Any:
-    from tests.cli.brokers import simulated_td
-
     td = simulated_td(Path(terminal.env["EAA_SIMULATED_DIR"]))
     return lambda report_data: td.collect(report_data).evidence
 

@@ -116,6 +116,10 @@ class KbsBroker:
         self._run, self._events = run, events
         self._kept: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
 
+    def use(self, verifier: EnvironmentVerifier) -> None:
+        """From now on evidence is verified by ``verifier``."""
+        self._verifier = verifier
+
     def challenge(self, body: bytes) -> Challenged:
         """A challenge for the guest that sent ``body`` to ``/auth``. Nothing is kept.
 

@@ -19,6 +19,7 @@ from eaa.cli.verdictd_run import run_supervisor, run_worker
 from eaa.services.verdictd.config import load_config
 from eaa.services.verdictd.core import rewrap
 from eaa.services.verdictd.logs import configure_logs
+from eaa.services.verdictd.tls_files import require_certificate
 
 __all__ = ["main", "verdictd"]
 
@@ -161,6 +162,7 @@ def verdictd(
     if rewrap_keys:
         say(f"{asyncio.run(rewrap(loaded))} data keys are wrapped with the configured master key")
     elif check:
+        require_certificate(loaded.http)
         channel_config(loaded, evidence_source(loaded)[0])
         say("the configuration is sound")
     elif worker_descriptors:

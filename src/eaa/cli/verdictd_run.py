@@ -56,7 +56,7 @@ async def _serve(config: VerdictdConfig, inputs: Inputs, control: socket.socket 
     async def renew() -> None:
         evidence, _ = await asyncio.to_thread(evidence_source, config)
         channel, _ = await asyncio.to_thread(channel_config, config, evidence)
-        service.replace(channel)
+        service.replace(evidence, channel)
 
     async def ready() -> None:
         if control is None:

@@ -121,7 +121,8 @@ class Books:
         if self._keys_read_at is not None and (now - self._keys_read_at).total_seconds() < _KEY_SECONDS:
             return
         await ensure_keys(self._stores.service_keys, rotation=self._rotation, issuer=self._issuer, now=now)
-        self._keys = KeyBook.of(await current_keys(self._stores.service_keys), now=now)
+        # Another process may have made the first keys meanwhile, which begin later than ``now``.
+        self._keys = KeyBook.of(await current_keys(self._stores.service_keys), now=self._clock())
         self._keys_read_at = now
         await self._stores.sessions.prune(now)
 

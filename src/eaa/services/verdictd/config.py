@@ -37,7 +37,9 @@ MAX_FILE_BYTES = 1024 * 1024
 _MAX_PORT = 0xFFFF
 _PREFIX = "VERDICTD_"
 #: Where ``verdict`` finds the service.
-_OF_OTHERS = frozenset({"VERDICTD_URL"})
+_OF_OTHERS = frozenset({"VERDICTD_URL", "VERDICTD_PORT"})
+#: What Kubernetes sets in every pod beside a Service of the name ``verdictd``.
+_OF_KUBERNETES = ("VERDICTD_PORT_", "VERDICTD_SERVICE_")
 
 
 class _Section(BaseModel):
@@ -100,6 +102,14 @@ class ClientApi(_Section):
     listen: str = "[::1]:60000"
     certificate: Path | None = None
     private_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _safe(self) -> ClientApi:
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key go together")
+        if self.listen and self.certificate is None and not is_loopback(self.listen):
+            raise ValueError(f"listen = {self.listen!r} is not loopback: give certificate and private_key")
+        return self
 
 
 class Metrics(_Section):
@@ -285,7 +295,7 @@ class _Environment(EnvSettingsSource):
 
 def _require_known(environment: Mapping[str, str]) -> None:
     for name in environment:
-        if name.startswith(_PREFIX) and name not in _OF_OTHERS:
+        if name.startswith(_PREFIX) and name not in _OF_OTHERS and not name.startswith(_OF_KUBERNETES):
             first = name.removeprefix(_PREFIX).split("__")[0].lower()
             if first not in VerdictdConfig.model_fields:
                 raise ConfigError(f"environment: {name}: there is no such key", detail="value", key=name)

@@ -38,7 +38,7 @@ from eaa.storage.sealing.uri import open_master_key
 from eaa.tls.dcap_verifier import DcapVerifier
 from eaa.tls.peer import EvidenceKind
 
-__all__ = ["Core", "EvidenceSource", "clock", "new_id", "open_core", "rewrap"]
+__all__ = ["Core", "EvidenceSource", "clock", "environment_verifier", "new_id", "open_core", "rewrap"]
 
 #: Waiting for one of the appraisals under way; more are refused.
 _WAITING_FACTOR = 4
@@ -139,7 +139,7 @@ async def open_core(config: VerdictdConfig, evidence: EvidenceSource, events: Ev
     appraisals = Appraisals(config.limits.appraisals)
     broker = KbsBroker(
         books=books, engine=engine,
-        verifier=EnvironmentVerifier(evidence.dcap, evidence.attached, config.verification.unsafe_sample),
+        verifier=environment_verifier(config, evidence),
         sessions=database.sessions, decisions=database.decisions, releaser=releaser, terms=terms, clock=clock,
         new_id=new_id, random=secrets.token_bytes, run=appraisals, events=events,
     )  # fmt: skip
@@ -174,6 +174,11 @@ async def _envelope(config: VerdictdConfig, connected: ConnectedDatabase) -> Env
         for uri in config.storage.former_master_keys
     ]
     return Envelope(master, connected.data_keys, also=former)
+
+
+def environment_verifier(config: VerdictdConfig, evidence: EvidenceSource) -> EnvironmentVerifier:
+    """What guests' evidence is verified with."""
+    return EnvironmentVerifier(evidence.dcap, evidence.attached, config.verification.unsafe_sample)
 
 
 def _terms(config: VerdictdConfig) -> KbsTerms:

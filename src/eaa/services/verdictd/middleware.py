@@ -45,10 +45,10 @@ class Around:
         try:
             await self._within(scope, receive, answer)
         finally:
-            structlog.contextvars.unbind_contextvars("request_id")
             self._active -= 1
             self._metrics.active.dec()
             self._count(scope, answer, time.perf_counter() - began)
+            structlog.contextvars.unbind_contextvars("request_id")
 
     async def _within(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         if self._active > self._max_requests:

@@ -21,11 +21,12 @@ from eaa.services.attested_listener import AttestedListener
 from eaa.services.metrics_http import Health, start_metrics_server
 from eaa.services.verdictd.channel_face import ChannelFace
 from eaa.services.verdictd.config import VerdictdConfig, split_address
-from eaa.services.verdictd.core import Core, EvidenceSource, clock, open_core
+from eaa.services.verdictd.core import Core, EvidenceSource, clock, environment_verifier, open_core
 from eaa.services.verdictd.grpc_admin import grpc_handlers
 from eaa.services.verdictd.http_app import http_app, serves_administration
 from eaa.services.verdictd.http_protocol import HttpBounds, bounded_protocol
 from eaa.services.verdictd.metrics import VerdictdMetrics
+from eaa.services.verdictd.tls_files import require_certificate
 from eaa.transport.config import ChannelConfig
 from eaa.transport.grpc.server import ClientApiServer, Handler, Limits, TlsFiles
 
@@ -120,8 +121,17 @@ class Verdictd:
         """In Prometheus' text format."""
         return generate_latest(self._registry).decode()
 
-    def replace(self, channel: ChannelConfig | None) -> None:
-        """New attested connections get new keys and evidence."""
+    def replace(self, evidence: EvidenceSource, channel: ChannelConfig | None) -> None:
+        """Guests' evidence is verified with ``evidence``; new connections get new keys and certificates.
+
+        Raises:
+            ConfigError: the certificate or its key cannot be used; then nothing is replaced.
+        """
+        config = self._inputs.config
+        require_certificate(config.http)
+        self.core.broker.use(environment_verifier(config, evidence))
+        if self._http is not None and self._http.config.ssl is not None and config.http.certificate:
+            self._http.config.ssl.load_cert_chain(config.http.certificate, config.http.private_key)
         if self._channel is not None and channel is not None:
             self._channel.replace(channel)
 
@@ -146,6 +156,7 @@ class Verdictd:
 
     async def _start_http(self, core: Core) -> None:
         config = self._inputs.config
+        require_certificate(config.http)
         app = http_app(config, core, self._metrics, lambda: self.not_ready)
         tls = config.http
         bounds = HttpBounds(tls.max_connections, tls.max_head_bytes, tls.request_seconds)

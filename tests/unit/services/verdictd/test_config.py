@@ -46,6 +46,8 @@ def test_files_of_the_state_directory_are_the_default(tmp_path: Path) -> None:
         ('[http]\nlisten = "8080"', "http.listen"),
         ('[http]\nlisten = "0.0.0.0:8080"', "http"),
         ('[http]\ncertificate = "x.pem"', "http"),
+        ('[client_api]\nlisten = "0.0.0.0:60000"', "client_api"),
+        ('[client_api]\ncertificate = "x.pem"', "client_api"),
         ('[log]\nlevel = "loud"', "log.level"),
         ('[[admin.keys]]\nkid = "a"', "admin.keys.0.public_key"),
     ],
@@ -62,6 +64,15 @@ def test_the_key_is_named(tmp_path: Path, text: str, key: str) -> None:
 def test_a_variable_that_means_nothing(variable: str) -> None:
     with pytest.raises(ConfigError, match=variable):
         load_config(None, {}, {variable: "x"})
+
+
+def test_what_kubernetes_sets_beside_a_service_of_this_name() -> None:
+    linked = {
+        "VERDICTD_PORT": "tcp://10.0.0.1:8080",
+        "VERDICTD_SERVICE_HOST": "x",
+        "VERDICTD_PORT_8080_TCP": "x",
+    }
+    load_config(None, {}, {"HOME": "/nowhere", **linked})
 
 
 def test_a_variable_that_is_no_json(tmp_path: Path) -> None:
