@@ -19,7 +19,13 @@ from benchmarks import (
     idle_connections,
     memory,
     new_platform,
+    policy,
     threads,
+    verdictd_attest,
+    verdictd_growth,
+    verdictd_memory,
+    verdictd_parts,
+    verdictd_rounds,
     warm,
 )
 from benchmarks.timing import Row
@@ -33,10 +39,16 @@ FIGURES = {
     "handshakes": handshakes.run,
     "forwarding": forwarding.run,
     "idle-connections": idle_connections.run,
+    "policy": policy.run,
+    "verdictd-attest": verdictd_attest.run,
+    "verdictd-parts": verdictd_parts.run,
+    "verdictd-rounds": verdictd_rounds.run,
+    "verdictd-memory": verdictd_memory.run,
+    "verdictd-growth": verdictd_growth.run,
 }
 
 #: Of the value, by unit. A row without a unit has no value.
-_DECIMALS = {"×": 2, "s/GB": 2}
+_DECIMALS = {"×": 2, "s/GB": 2, "ms": 1}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from click.testing import CliRunner
 
 from eaa.broker.kbs.init_data import expected_register, parse_init_data
 from eaa.broker.kbs.tees import Tee
+from eaa.cli import verdict_reference_compute_files
 from eaa.cli.verdict_main import verdict
 from eaa.cli.verdict_reference_compute import compute
 from eaa.evidence.dcap_quote import parse_quote
@@ -27,6 +30,7 @@ from eaa.evidence.measured_pe import pe_image_digest
 from eaa.evidence.measured_td_build import PageOrder, measure_td
 from eaa.evidence.measured_tdvf import parse_td_firmware
 from eaa.evidence.tdx import TdReport
+from eaa.policy.templates import template
 from tests.cli.running import Run
 from tests.fakes.admin_server import AdminServer
 from tests.fakes.enclave_signer import signed_sigstruct
@@ -178,6 +182,7 @@ def test_tdx_firmware_kernel_and_command_line(boot: Path) -> None:
     assert values["rtmr_2"] == [chain(options, sha384(b"initrd"))]
     assert (values["tdvfkernel"], values["tdvfkernelparams"]) == (kernel.hex(), options.hex())
     assert "--acpi-" in run("compute", "tdx", "--firmware", "OVMF.fd").err
+    assert "rtmr_2 needs --cmdline" in run("compute", "tdx", "--kernel", "vmlinuz", "--initrd", "initrd").err
 
 
 def test_tdx_of_other_releases(boot: Path) -> None:
@@ -234,6 +239,11 @@ def test_tdx_refusals(boot: Path, code: int, word: str, args: tuple[str, ...]) -
     assert not (boot / "signed.json").exists()
 
 
+def test_tdx_reads_no_more_than_it_says(boot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict_reference_compute_files, "MAX_IMAGE_BYTES", len(ovmf()) - 1)
+    refused(30, "too_large", "compute", "tdx", "--firmware", "OVMF.fd")
+
+
 # ── an event log ──
 
 
@@ -285,6 +295,17 @@ def test_init_data(tmp_path: Path) -> None:
     refused(
         20, "init_data_algorithm", "compute", "init-data", "-", stdin=INIT_DATA.replace("256", "1").encode()
     )
+
+
+# ── the names ──
+
+
+def test_names_are_those_that_the_template_asks_for(boot: Path, sigstruct: str) -> None:
+    asked = set(re.findall(r'query_reference_value\("(\w+)"\)', template("default_cpu").text))
+    names = {*computed("sgx", sigstruct), *computed("sgx", sigstruct, "--by-signer")}
+    names |= {*computed("tdx", "--firmware", "OVMF.fd", "--kernel", "vmlinuz", "--cmdline", "quiet")}
+    assert len(names) == 9
+    assert names | {"xfam", "snp_launch_measurement"} <= asked
 
 
 # ── registering and signing ──
@@ -357,6 +378,7 @@ def test_a_changed_or_foreign_file_is_refused(boot: Path, registry: AdminServer)
     refused(30, "expected an object", "import", "-", stdin=change(file, more=1))
     refused(30, "signature", "import", "-", stdin=change(file, signature="AAAA"))
     refused(30, "not UTF-8", "import", "-", stdin=change(file, payload="\ud800"))
+    refused(30, "reference value message", "import", "-", stdin=b"no JSON")
     refused(2, "no owner's key", "import", file, "--store", boot / "nobody")
     signed_elsewhere = (
         "--kernel",
@@ -445,6 +467,12 @@ def test_snp_against_what_the_library_publishes() -> None:
     assert snp(*machine, "--guest-features", 33, *kernel) == [
         "803f691094946e42068aaa3a8f9e26a5c89f36f7b73ecfb28c653360fe4b3aba7e534442e7e1e17895dfe778d0228977"
     ]
+
+
+def test_snp_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "eaa.cli.verdict_reference_compute_snp_library", None)
+    machine = ("--vcpus", "1", "--vcpu-type", "EPYC-Milan")
+    refused(2, "pip install eaa[snp-measure]", "compute", "snp", "--firmware", "OVMF.fd", *machine)
 
 
 def test_snp_refusals(tmp_path: Path) -> None:

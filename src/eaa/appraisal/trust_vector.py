@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from operator import attrgetter
 
 __all__ = ["Tier", "TrustVector", "tier_of"]
 
@@ -60,8 +61,14 @@ class TrustVector:
     @property
     def tier(self) -> Tier:
         """The worst tier of any claim; claims that are not made do not count."""
-        return max(tier_of(getattr(self, item.name)) for item in fields(self))
+        return max(_TIERS[value] if value in _TIERS else tier_of(value) for value in _values(self))
 
     def to_dict(self) -> dict[str, int]:
         """All claims under the names that they have in JSON."""
-        return {item.name.replace("_", "-"): getattr(self, item.name) for item in fields(self)}
+        return dict(zip(_JSON_NAMES, _values(self), strict=True))
+
+
+#: By name, because the names are asked for several times in each appraisal.
+_values = attrgetter(*(item.name for item in fields(TrustVector)))
+_JSON_NAMES = tuple(item.name.replace("_", "-") for item in fields(TrustVector))
+_TIERS = {value: tier_of(value) for value in range(-128, 128)}

@@ -14,6 +14,8 @@ from eaa.errors import StorageError
 
 __all__ = ["AUTHORITY", "CHALLENGE", "TOKEN", "KeyBook", "Rotation"]
 
+#: How far the clock of another replica may be behind when the first keys are made.
+_SKEW = timedelta(hours=1)
 #: Purposes of service keys.
 TOKEN, CHALLENGE, AUTHORITY = "token", "challenge", "token-authority"
 
@@ -60,8 +62,11 @@ class Rotation:
         return newest is None or now >= newest + self.period - self.lead
 
     def term(self, keys: Sequence[ServiceKey], purpose: str, *, now: datetime) -> tuple[datetime, datetime]:
-        """From when a new key signs, and until when it is believed. The first one signs at once."""
-        begins = now if not any(key.purpose == purpose for key in keys) else now + self.lead
+        """From when a new key signs, and until when it is believed.
+
+        The first one signs at once, also at a replica whose clock is behind by less than an hour.
+        """
+        begins = now - _SKEW if not any(key.purpose == purpose for key in keys) else now + self.lead
         return begins, begins + self.period + self.lead + self.overlap
 
 

@@ -11,6 +11,9 @@ import click
 from eaa.cli.console import columns, debug_option, output_option
 from eaa.cli.files import load_input
 from eaa.cli.params import Time
+from eaa.cli.reference_store import store_option
+from eaa.cli.verdict_reference_compute import compute
+from eaa.cli.verdict_reference_compute_signed import is_signed_values, read_signed_values
 from eaa.cli.verdict_server import Server, pages, server_options
 from eaa.cli.verdict_show import show
 from eaa.codec.strict_json import parse_json
@@ -31,7 +34,11 @@ def reference() -> None:
       verdict reference set mr_td '["0123…"]' --expires 2027-01-31T00:00:00Z
       verdict reference set --file values.json
       verdict reference import message.json
+      verdict reference compute sgx enclave.signed.so --register
     """
+
+
+reference.add_command(compute)
 
 
 @reference.command("set")
@@ -55,12 +62,22 @@ def set_(
 
 @reference.command("import")
 @click.argument("file", metavar="FILE|-")
+@store_option
 @output_option
 @server_options
 @debug_option
-def import_(server: Server, file: str, output: str) -> None:
-    """Import a message of Trustee's RVPS, type sample; the values hold for 12 months."""
-    _table(server.document("POST", f"{_ALL}/import", content=load_input(file))["references"], output)
+def import_(server: Server, file: str, store: str | None, output: str) -> None:
+    """Import a file of `compute --sign-to`, whose signature is verified, or a message of Trustee's RVPS.
+
+    A message is of type sample, and its values hold for 12 months. The key of a signed file is the owner's,
+    in the folder --store.
+    """
+    data = load_input(file)
+    if is_signed_values(data):
+        put = server.document("PUT", _ALL, json=read_signed_values(data, store))
+    else:
+        put = server.document("POST", f"{_ALL}/import", content=data)
+    _table(put["references"], output)
 
 
 @reference.command("list")

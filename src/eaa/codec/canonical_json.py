@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
+import orjson
 import rfc8785
 
 from eaa.codec.strict_json import MAX_DOCUMENT_BYTES
@@ -31,7 +32,7 @@ def canonical_json(value: Json, what: str) -> bytes:
     """
     _require_shallow(value, what)
     try:
-        text = rfc8785.dumps(value)
+        text = _plain(value) or rfc8785.dumps(value)
     except ValueError as error:  # the library's own, and what it lets through: a key with a lone surrogate
         raise _error(what, _without_value(error), "not_canonical") from None
     if len(text) > MAX_DOCUMENT_BYTES:
@@ -46,6 +47,25 @@ def _require_shallow(value: Json, what: str) -> None:
         if not level:
             return
     raise _error(what, f"nested deeper than {MAX_DEPTH}", "too_deep")
+
+
+def _plain(value: Json) -> bytes | None:
+    """The text of what has only text, and objects of text under names in ASCII: most of what is hashed.
+
+    Others sort names in another order, or write numbers in another way.
+    """
+    if not _is_plain(value):
+        return None
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return None  # a lone surrogate, for which there is an error
+
+
+def _is_plain(value: Json) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and name.isascii() and _is_plain(value[name]) for name in value)
+    return isinstance(value, str)
 
 
 def _children(value: Json) -> Iterable[Json]:

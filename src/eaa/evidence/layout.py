@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, overload
 
 __all__ = ["BytesField", "Structure", "UintField"]
@@ -65,13 +66,17 @@ class Structure:
     @classmethod
     def layout(cls) -> Mapping[str, BytesField]:
         """The fields by name, in the order of their offsets."""
-        fields = {
-            name: value
-            for base in reversed(cls.__mro__)
-            for name, value in vars(base).items()
-            if isinstance(value, BytesField)
-        }
-        return dict(sorted(fields.items(), key=lambda item: item[1].offset))
+        known = _LAYOUTS.get(cls)
+        if known is None:
+            fields = {
+                name: value
+                for base in reversed(cls.__mro__)
+                for name, value in vars(base).items()
+                if isinstance(value, BytesField)
+            }
+            ordered = dict(sorted(fields.items(), key=lambda item: item[1].offset))
+            known = _LAYOUTS[cls] = MappingProxyType(ordered)
+        return known
 
     @classmethod
     def build(cls, **values: bytes | int) -> Self:
@@ -95,3 +100,7 @@ class Structure:
 
     def encode(self) -> bytes:
         return self.raw
+
+
+#: They are asked for many times for each quote.
+_LAYOUTS: dict[type[Structure], Mapping[str, BytesField]] = {}

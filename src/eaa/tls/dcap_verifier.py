@@ -13,7 +13,7 @@ has a pool of their own, or sets ``min_evaluation_data_number``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from eaa.appraisal.appraise import appraise, require
@@ -32,6 +32,8 @@ from eaa.verify.result import Binding, VerifiedEvidence
 __all__ = ["DcapVerifier"]
 
 _TEES = {EvidenceKind.SGX_QUOTE: "sgx", EvidenceKind.TDX_QUOTE: "tdx"}
+#: Platforms whose endorsements are not looked for again.
+_MAX_SELECTED = 1024
 _WHY = {
     EvidenceKind.TDX_REPORT: ": a TDREPORT is verified only by the quoting service of its own host",
     EvidenceKind.SGX_REPORT: ": an SGX report is verified only by an enclave on its own host",
@@ -57,6 +59,9 @@ class DcapVerifier:
     memo: Memo
     notes: tuple[str, ...] = ()
     warning: str = ""
+    _selected: dict[bytes, IntelCollateral] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def verify(self, evidence: AttachedEvidence, *, report_data: bytes, now: datetime) -> AttestationResult:
         """The accepted result.
@@ -121,13 +126,25 @@ class DcapVerifier:
     def _collateral(self, quote: DcapQuote, attached: IntelCollateral | None) -> IntelCollateral:
         pool = self.pool
         if pool is not None and not pool.empty and (attached is None or _has_platform(pool, quote)):
-            return collateral_for(quote, pool)
+            return self._of_platform(quote, pool)
         if attached is None:
             raise EndorsementNotFound(
                 f"the peer attached no endorsements for its {quote.tee.upper()} quote, and none were given",
                 detail="collateral",
             )
         return attached
+
+    def _of_platform(self, quote: DcapQuote, pool: EndorsementPool) -> IntelCollateral:
+        """What :func:`collateral_for` selects; it depends on the quote's certificates alone."""
+        certification = parse_certification(quote).data
+        key = b"%b %b" % (quote.tee.encode(), certification.data)
+        found = self._selected.get(key)
+        if found is None:
+            found = collateral_for(quote, pool)
+            if len(self._selected) >= _MAX_SELECTED:
+                self._selected.clear()
+            self._selected[key] = found
+        return found
 
 
 def _held(quote: DcapQuote, report_data: Sequence[bytes]) -> bytes:

@@ -71,8 +71,9 @@ def test_a_successor_is_due_before_the_period_ends() -> None:
 
 def test_terms_overlap() -> None:
     first = ROTATION.term([], TOKEN, now=NOW)
-    assert first == (NOW, NOW + 30 * DAY + timedelta(minutes=80))
-    later = NOW + 30 * DAY - timedelta(minutes=20)
+    hour = timedelta(hours=1)
+    assert first == (NOW - hour, NOW - hour + 30 * DAY + timedelta(minutes=80))
+    later = first[0] + 30 * DAY - timedelta(minutes=20)
     begins, _ = ROTATION.term([_token("only", *first)], TOKEN, now=later)
     assert begins == later + timedelta(minutes=20)
     assert first[1] - begins >= timedelta(hours=1)

@@ -11,7 +11,7 @@ from eaa.appraisal.policy import Policy
 from eaa.attester.simulated import SimulatedPlatform, collateral_files
 from eaa.endorsements.bundle import read_endorsement_folder
 from eaa.endorsements.collateral import IntelCollateral
-from eaa.endorsements.pool import EndorsementPool
+from eaa.endorsements.pool import EndorsementPool, collateral_for
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.errors import (
     AppraisalDenied,
@@ -25,7 +25,7 @@ from eaa.errors import (
     UsageError,
     ValidityPeriodError,
 )
-from eaa.evidence.dcap_quote import CertificationType
+from eaa.evidence.dcap_quote import CertificationType, DcapQuote
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.tls.verifiers import DcapVerifier, NullVerifier, make_verifier
 from eaa.verify.dcap import Memo
@@ -193,6 +193,22 @@ def test_no_endorsements(pool: EndorsementPool | None) -> None:
 
 def test_own_endorsements_where_none_are_attached() -> None:
     assert check(make("", pool=pool_of(SGX.collateral)), replace(ATTACHED_SGX, collateral=None)) == "sgx"
+
+
+def test_own_endorsements_are_looked_for_once_for_a_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def look(quote: DcapQuote, pool: EndorsementPool) -> IntelCollateral:
+        looked.append(quote.tee)
+        return collateral_for(quote, pool)
+
+    monkeypatch.setattr("eaa.tls.dcap_verifier.collateral_for", look)
+    monkeypatch.setattr("eaa.tls.dcap_verifier._MAX_SELECTED", 1)
+    anchors = (SGX.trust_anchor, TDX.trust_anchor)
+    verifier = make("", pool=pool_of(SGX.collateral, TDX.collateral), trust_anchors=anchors)
+    for attached in (ATTACHED_SGX, ATTACHED_SGX, ATTACHED_TDX, ATTACHED_SGX):
+        check(verifier, replace(attached, collateral=None))
+    assert looked == ["sgx", "tdx", "sgx"]
 
 
 def test_attached_endorsements_are_verified_like_any() -> None:

@@ -162,7 +162,8 @@ class Verdictd:
         bounds = HttpBounds(tls.max_connections, tls.max_head_bytes, tls.request_seconds)
         settings = uvicorn.Config(
             app, http=bounded_protocol(bounds), loop="none", lifespan="off", log_config=None,
-            access_log=False, server_header=False, date_header=True, timeout_keep_alive=30,
+            access_log=False, server_header=False, date_header=True, proxy_headers=False,
+            timeout_keep_alive=30,
             ssl_certfile=str(tls.certificate) if tls.certificate else None,
             ssl_keyfile=str(tls.private_key) if tls.private_key else None,
             timeout_graceful_shutdown=max(1, int(config.drain_seconds)), ws="none", backlog=1024,

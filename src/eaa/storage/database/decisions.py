@@ -19,6 +19,9 @@ from eaa.storage.database.tables import decisions as table
 __all__ = ["DatabaseDecisionLog", "decision_row"]
 
 
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 class DatabaseDecisionLog:
     """:class:`eaa.broker.ports.DecisionLog` in a database."""
 
@@ -57,7 +60,7 @@ def decision_row(decision: Decision) -> Values:
     if not decision.id.isascii() or "\0" in decision.id:
         raise UsageError("the id of a decision must be ASCII")
     try:
-        explanation = json.dumps(decision.explanation, allow_nan=False, separators=(",", ":"))
+        explanation = _encode(decision.explanation)
     except (TypeError, ValueError, RecursionError):
         raise UsageError("the explanation of a decision must be JSON") from None
     texts = (
