@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path("src/eaa")
-PURE = ("codec", "evidence", "endorsements", "verify", "appraisal", "tls", "broker")
+PURE = ("codec", "evidence", "endorsements", "verify", "appraisal", "tls", "broker", "oci")
 _NOT_CODE = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
     tokenize.ENCODING,

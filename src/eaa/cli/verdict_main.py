@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "resource": ("eaa.cli.verdict_resource", "Secrets by path, in versions."),
         "key": ("eaa.cli.verdict_key", "Keys that wrap the keys of images."),
+        "image": ("eaa.cli.verdict_image", "Container images, encrypted."),
         "policy": ("eaa.cli.verdict_policy", "Policies in Rego: set, read, roll back, test."),
         "reference": ("eaa.cli.verdict_reference", "Reference values, with expiry."),
         "decisions": ("eaa.cli.verdict_decision", "What was decided last."),

@@ -1,0 +1,1 @@
+"""Encrypted container images: key ids, packets, layers, manifests, sealed secrets. Pure."""
