@@ -48,7 +48,7 @@ class KbsClient:
     ) -> None:
         self._http, self._attester, self._tee = http, attester, _TEES[tee]
         self._event_log, self._policy = event_log, policy
-        self._key = GuestKey()
+        self.key = GuestKey()
         self._attesting = asyncio.Lock()
         self.token = ""
 
@@ -102,7 +102,7 @@ class KbsClient:
         return token
 
     async def _attestation(self, nonce: str, algorithm: str) -> dict[str, Any]:
-        runtime_data: dict[str, Json] = {"nonce": nonce, "tee-pubkey": dict(self._key.jwk)}
+        runtime_data: dict[str, Json] = {"nonce": nonce, "tee-pubkey": dict(self.key.jwk)}
         bound = canonical_json({**runtime_data, "additional-evidence": ""}, "runtime data")
         digest = _HASHES[algorithm](bound).digest()
         collected = await asyncio.to_thread(self._attester.collect, digest.ljust(_REPORT_DATA_BYTES, b"\x00"))
@@ -117,7 +117,7 @@ class KbsClient:
         }
 
     async def _fetch(self, path: ResourcePath) -> bytes:
-        return self._key.decrypt(await self._send("GET", f"/kbs/v0/resource/{path}", None))
+        return self.key.decrypt(await self._send("GET", f"/kbs/v0/resource/{path}", None))
 
     async def _post(self, step: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return await self._send("POST", f"/kbs/v0/{step}", body)

@@ -38,6 +38,10 @@ class GuestKey:
         public = self._key.as_dict(private=False)
         return {name: str(public[name]) for name in ("kty", "crv", "x", "y")} | {"alg": _ALGORITHM}
 
+    def private_pem(self) -> str:
+        """The private half in PKCS#8, for who asks the agent for a token and its key [COCO-GUEST]."""
+        return self._key.as_pem(private=True).decode()
+
     def decrypt(self, message: Any) -> bytes:
         """The content of ``message``, a flattened JSON JWE [RFC7516 §7.2.2].
 
