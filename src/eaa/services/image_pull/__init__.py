@@ -1,0 +1,1 @@
+"""Pulls an image, requires its signatures, opens its layers, and lays it out as a bundle for ``runc``."""

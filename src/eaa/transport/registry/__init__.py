@@ -1,0 +1,1 @@
+"""A client of image registries [OCI-DISTRIBUTION]: manifests, blobs and signatures, bounded and verified."""
