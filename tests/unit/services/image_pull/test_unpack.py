@@ -246,7 +246,10 @@ def test_what_is_not_permitted_is_reported_and_the_rest_is_there(tmp_path: Path)
     folder.mkdir()
     os.chown(folder, 1000, 1000)
     tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
+    for parent in tmp_path.parents:
+        if parent.name.startswith("pytest-of-"):
+            parent.chmod(0o755)
+            break
         parent.chmod(0o755)
     reader, writer = os.pipe()
     child = os.fork()
