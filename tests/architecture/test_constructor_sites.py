@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import pytest
+
 from tests.architecture.source import Source, all_sources, called_name, parse_source
 
 
@@ -36,9 +38,10 @@ def sites(name: str) -> list[str]:
     return [site for source in all_sources() for site in constructions(source, name)]
 
 
-def test_verified_evidence_is_constructed_only_in_verify() -> None:
-    found = sites("VerifiedEvidence")
-    assert found, "nothing constructs VerifiedEvidence: has it been renamed?"
+@pytest.mark.parametrize("name", ["VerifiedEvidence", "VerifiedSnpEvidence"])
+def test_verified_evidence_is_constructed_only_in_verify(name: str) -> None:
+    found = sites(name)
+    assert found, f"nothing constructs {name}: has it been renamed?"
     assert [site for site in found if not site.startswith("verify/")] == []
 
 

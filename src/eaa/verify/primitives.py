@@ -1,4 +1,4 @@
-"""Signatures and comparison: the only place where the verify room touches a cryptographic primitive."""
+"""Signatures and comparison: with ``snp_signatures`` the only places where the room touches a primitive."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ __all__ = ["Binding", "VerifiedEvidence"]
 class Binding:
     """What the evidence must be bound to. ``None`` means: not compared, and said so in the result.
 
-    ``report_data`` is exactly 64 bytes. ``config_id`` is CONFIGID (64 bytes) of an SGX enclave or
-    MRCONFIGID (48 bytes) of a TD. All bytes are compared, in constant time.
+    ``report_data`` is exactly 64 bytes. ``config_id`` is CONFIGID (64 bytes) of an SGX enclave, MRCONFIGID
+    (48 bytes) of a TD, or HOST_DATA (32 bytes) of an SNP guest. All bytes are compared, in constant time.
     """
 
     report_data: bytes | None = None

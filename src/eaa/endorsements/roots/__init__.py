@@ -7,6 +7,8 @@ chain is accepted only if its root is byte for byte one of the anchors, so that 
   ``https://certificates.trustedservices.intel.com/Intel_SGX_Provisioning_Certification_RootCA.pem``.
 - ``intel_sgx_root_ca_2033.pem``: its predecessor at the same place until 2022; it is in the chains of
   quotes and collateral of that time.
+
+AMD's are listed in ``amd_README.md`` and loaded by :mod:`eaa.endorsements.amd_roots`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from eaa.codec.pem import decode_pem_certificates
 from eaa.endorsements.x509 import Certificate, parse_certificate
 from eaa.errors import InternalError
 
-__all__ = ["INTEL_SGX_ROOTS", "SIMULATED_NAME_PREFIX"]
+__all__ = ["INTEL_SGX_ROOTS", "SIMULATED_NAME_PREFIX", "load_pinned"]
 
 #: Every certificate name of a simulated vendor starts so. Such a root is never pinned here.
 SIMULATED_NAME_PREFIX = "EAA Simulated"
@@ -29,7 +31,12 @@ _INTEL_SGX_ROOTS = {
 }
 
 
-def _load(name: str, sha256: str) -> Certificate:
+def load_pinned(name: str, sha256: str) -> Certificate:
+    """The certificate in the package's file ``name``, PEM, whose DER has this SHA-256.
+
+    Raises:
+        InternalError: it is another one.
+    """
     (der,) = decode_pem_certificates((files(__name__) / name).read_bytes(), name)
     if hashlib.sha256(der).hexdigest() != sha256:
         raise InternalError(f"{name} is not the certificate that was pinned", detail="root")
@@ -38,5 +45,5 @@ def _load(name: str, sha256: str) -> Certificate:
 
 #: "Intel SGX Root CA", valid until 2049 and until 2033.
 INTEL_SGX_ROOTS: tuple[Certificate, ...] = tuple(
-    _load(name, sha256) for name, sha256 in _INTEL_SGX_ROOTS.items()
+    load_pinned(name, sha256) for name, sha256 in _INTEL_SGX_ROOTS.items()
 )

@@ -1,0 +1,134 @@
+"""What SNP verification establishes, and what it may be told to put up with."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from eaa.endorsements.amd_vek import VekExtensions
+from eaa.endorsements.x509 import Certificate
+from eaa.evidence.snp import SnpReport
+from eaa.evidence.snp_tcb import TcbVersion
+from eaa.verify.claims import rfc3339, structure_claims
+
+__all__ = ["SnpRules", "VerifiedSnpEvidence", "snp_report_claims"]
+
+
+@dataclass(frozen=True, slots=True)
+class SnpRules:
+    """What may be put up with, or must not be. As made, only a VLEK is put up with.
+
+    - ``require_vcek``: the key must be the chip's own, not one that a cloud loaded into it;
+    - ``allow_masked_chip_id``: a VCEK's report may leave its chip id out. Its TCB and signature still bind
+      it to the certificate;
+    - ``allow_provisional_firmware``: the firmware that runs need not be committed. The host can go back to
+      the committed one at any time, and with it to the TCB of it;
+    - ``allow_missing_crl``: without a revocation list nothing is known of revocation, and the result says so.
+    """
+
+    require_vcek: bool = False
+    allow_masked_chip_id: bool = False
+    allow_provisional_firmware: bool = False
+    allow_missing_crl: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSnpEvidence:
+    """Genuine evidence: constructed only inside ``eaa.verify``, after its last check.
+
+    Established: firmware of an AMD processor signed the report with a key that AMD certified, up to
+    ``trust_anchor``, for exactly ``report.reported_tcb`` and, with a VCEK whose chip id is not masked, for
+    exactly that chip; what :attr:`bound` names was equal to what the caller expected. Where
+    ``revocation_checked``, no key of the chain was revoked.
+    Not established: that the TCB is good enough, that guest policy and platform are acceptable, that the
+    code is the expected one, which VMPL asked, or, where ``bound`` lacks ``report_data``, that the evidence
+    is fresh. That is appraisal's.
+    """
+
+    tee: str  # "snp"
+    report: SnpReport
+    vek: VekExtensions
+    trust_anchor: Certificate
+    verified_at: datetime
+    revocation_checked: bool
+    endorsements_issued: datetime  # the later of the VEK's first day and the list's
+    endorsements_expire: datetime  # the first end of any certificate or list
+    bound: tuple[str, ...]
+
+    @property
+    def chip_id_verified(self) -> bool:
+        """Whether the report's chip id is the certificate's: not under a VLEK, nor where it is masked."""
+        return self.vek.chip_id == self.report.body.chip_id
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """Every claim by the name of the specification's field; bytes as lower-case hex."""
+        return {
+            "tee": self.tee,
+            **snp_report_claims(self.report),
+            "vek": {
+                "kind": self.vek.kind.name,
+                "product_name": self.vek.product_name,
+                "product": str(self.vek.product),
+                "hwid": None if self.vek.hwid is None else self.vek.hwid.hex(),
+                "csp_id": self.vek.csp_id,
+                "tcb": _tcb_claims(self.vek.tcb),
+            },
+            "chip_id_verified": self.chip_id_verified,
+            "revocation_checked": self.revocation_checked,
+            "trust_anchor": {
+                "name": self.trust_anchor.common_name,
+                "sha256": hashlib.sha256(self.trust_anchor.der).hexdigest(),
+            },
+            "endorsements_issued": rfc3339(self.endorsements_issued),
+            "endorsements_expire": rfc3339(self.endorsements_expire),
+            "bound": list(self.bound),
+        }
+
+
+def snp_report_claims(report: SnpReport) -> dict[str, Any]:
+    """All fields of ``report``, its bit fields by name. These are its words, verified or not."""
+    claims = structure_claims(report.body)
+    for name in ("current", "committed"):
+        for part in ("major", "minor", "build"):
+            del claims[f"{name}_{part}"]
+    if report.body.version == 2:
+        for name in ("cpuid_family", "cpuid_model", "cpuid_stepping"):
+            claims[name] = None
+    if report.body.version < 5:
+        claims["launch_mit_vector"] = claims["current_mit_vector"] = None
+    del claims["signature_r"], claims["signature_s"]
+    return claims | {
+        "policy_abi_major": report.policy.abi_major,
+        "policy_abi_minor": report.policy.abi_minor,
+        "policy_names": list(report.policy.names),
+        "platform_info_names": list(report.platform_info.names),
+        "author_key_enabled": report.key_info.author_key_enabled,
+        "mask_chip_key": report.key_info.mask_chip_key,
+        "signing_key": report.key_info.signing_key.name,
+        "reported_tcb": _tcb_claims(report.reported_tcb),
+        "committed_tcb": _tcb_claims(report.committed_tcb),
+        "current_tcb": _tcb_claims(report.current_tcb),
+        "launch_tcb": _tcb_claims(report.launch_tcb),
+        "current_version": _version(report.current_version),
+        "committed_version": _version(report.committed_version),
+        "provisional_firmware": report.provisional,
+        "chip_id_masked": report.chip_id_masked,
+        "debug": report.policy.debug_allowed,
+    }
+
+
+def _tcb_claims(tcb: TcbVersion) -> dict[str, int | None]:
+    return {
+        "fmc": tcb.fmc,
+        "bootloader": tcb.bootloader,
+        "tee": tcb.tee,
+        "snp": tcb.snp,
+        "microcode": tcb.microcode,
+    }
+
+
+def _version(version: tuple[int, int, int]) -> str:
+    return ".".join(map(str, version))
