@@ -25,5 +25,5 @@ def test_no_simulated_root_is_pinned() -> None:
 
 def test_a_certificate_that_was_not_pinned_is_a_broken_installation() -> None:
     with pytest.raises(InternalError) as caught:
-        roots._load("intel_sgx_root_ca_2049.pem", "00" * 32)
+        roots.load_pinned("intel_sgx_root_ca_2049.pem", "00" * 32)
     assert caught.value.code == "internal.root"
