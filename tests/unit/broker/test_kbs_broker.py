@@ -228,6 +228,14 @@ class TestRelease:
         assert refused.value.code == "access_denied.no_key"
 
 
+def test_endorsements_that_are_read_anew(fixture: Fixture) -> None:
+    stranger = Fixture()
+    fixture.broker.use(stranger.verifier())
+    with pytest.raises(EAAError):
+        _attest(fixture, fixture.guest())
+    _attest(fixture, stranger.guest())
+
+
 def test_an_enclave(fixture: Fixture) -> None:
     own = Fixture(attester=make_attester("sgx-v3"))
     attested, _ = _attest(own, own.guest(tee="sgx"))
