@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from eaa.attester.simulated import SimulatedPlatform, SimulatedTdxGuest, SimulatedVendor
 from eaa.broker.kbs_broker import Asked, Attested, Challenged
 from eaa.broker.names import ResourcePath
 from eaa.broker.records import Decision
@@ -229,11 +230,11 @@ class TestRelease:
 
 
 def test_endorsements_that_are_read_anew(fixture: Fixture) -> None:
-    stranger = Fixture()
+    stranger = Fixture(attester=SimulatedTdxGuest(SimulatedPlatform(SimulatedVendor(now=NOW))))
     fixture.broker.use(stranger.verifier())
     with pytest.raises(EAAError):
         _attest(fixture, fixture.guest())
-    _attest(fixture, stranger.guest())
+    assert _attest(fixture, stranger.guest())[0].token
 
 
 def test_an_enclave(fixture: Fixture) -> None:
