@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,8 @@ __all__ = ["channel_config", "evidence_source"]
 
 #: Chains, identities, TCB infos and revocation lists of a few hundred platforms, and their attestation keys.
 _MEMO_ENTRIES = 65536
+#: The simulated vendor's endorsements change once in 14 days, and each overlaps the next.
+_SIMULATED_SECONDS = 60.0
 #: What is acceptable the broker's policies decide; of a channel's peer only genuineness is asked before.
 _ANY = Policy(accepted_statuses=frozenset(TcbStatus) - {TcbStatus.REVOKED}, allow_debug=True)
 
@@ -135,7 +138,16 @@ def _simulated_collateral(store: SimulatedStore) -> Callable[[EvidenceKind], Int
         ),
     }
 
+    known: dict[EvidenceKind, tuple[float, IntelCollateral]] = {}
+
     def attached(kind: EvidenceKind) -> IntelCollateral | None:
-        return attesters[kind].collateral() if kind in attesters else None
+        if kind not in attesters:
+            return None
+        now = time.monotonic()
+        until, collateral = known.get(kind, (0.0, None))
+        if collateral is None or now >= until:
+            collateral = attesters[kind].collateral()
+            known[kind] = (now + _SIMULATED_SECONDS, collateral)
+        return collateral
 
     return attached
