@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eaa.broker.kbs.base64url import decode_base64url, encode_base64url
 from eaa.broker.kbs.binding import additional_digest, primary_digests
 from eaa.broker.kbs.challenge import open_challenge, seal_challenge
 from eaa.broker.kbs.cookie import session_cookie, set_cookie
@@ -22,6 +21,7 @@ from eaa.broker.kbs.messages import parse_attest_request, parse_auth_request
 from eaa.broker.kbs.tee_key import parse_tee_key
 from eaa.broker.kbs.tees import Tee
 from eaa.broker.kbs.versions import ProtocolVersion
+from eaa.codec.base64url import decode_base64url, encode_base64url
 from eaa.codec.canonical_json import canonical_json
 from eaa.errors import BindingError, FormatError, SessionError, UnsupportedError
 from tests.fakes.kbs_client import Guest

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import binascii
 import json
-import re
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from eaa.codec.base64url import decode_base64url, encode_base64url
 from eaa.codec.strict_json import parse_json
 from eaa.errors import CredentialError, FormatError
 
@@ -19,9 +17,6 @@ __all__ = ["AUDIENCE", "MAX_TOKEN_BYTES", "ParsedToken", "issue_admin_token", "p
 
 AUDIENCE = "verdictd"
 MAX_TOKEN_BYTES = 8 * 1024
-
-_BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
-_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +63,14 @@ def issue_admin_token(
     header = {"alg": "EdDSA", "kid": kid, "typ": "JWT"}
     issued = int(now.timestamp())
     claims = {"sub": name, "role": role, "aud": AUDIENCE, "iat": issued, "exp": issued + seconds}
-    signed = b".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-    return b".".join((signed, _encode(private_key.sign(signed)))).decode()
+    signed = ".".join(
+        encode_base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims)
+    )
+    return f"{signed}.{encode_base64url(private_key.sign(signed.encode()))}"
 
 
 def _decode(part: bytes) -> bytes:
-    """Base64url without padding, of which each text has one spelling only [RFC7515 §2]."""
-    if _BASE64URL.fullmatch(part) and len(part) % 4 != 1:
-        data = binascii.a2b_base64(part.translate(_STANDARD) + b"=" * (-len(part) % 4))
-        if _encode(data) == part:
-            return data
-    raise CredentialError("expected base64url without padding", detail="malformed")
-
-
-def _encode(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
+    try:
+        return decode_base64url(part.decode("ascii", "replace"), "admin token", "part")
+    except FormatError as error:
+        raise CredentialError(str(error), detail="malformed") from None

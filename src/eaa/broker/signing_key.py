@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from eaa.broker.records import ServiceKey
+from eaa.codec.base64url import encode_base64url
 from eaa.errors import ConfigError
 
-__all__ = ["SigningKey", "base64url", "key_set", "p256_jwk"]
+__all__ = ["SigningKey", "key_set", "p256_jwk"]
 
 _COORDINATE_BYTES = 32
 
@@ -29,7 +30,7 @@ class SigningKey:
     protected: bytes = field(init=False, repr=False)  # the header of what it signs, in base64url
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "protected", base64url(orjson.dumps(self.header)))
+        object.__setattr__(self, "protected", encode_base64url(orjson.dumps(self.header)).encode())
 
     @classmethod
     def of(cls, key: ServiceKey) -> SigningKey:
@@ -69,10 +70,5 @@ def p256_jwk(key: ec.EllipticCurvePublicKey) -> dict[str, Any]:
     return {"kty": "EC", "crv": "P-256", "x": _coordinate(numbers.x), "y": _coordinate(numbers.y)}
 
 
-def base64url(data: bytes) -> bytes:
-    """Without padding [RFC7515 §2]."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
 def _coordinate(value: int) -> str:
-    return base64url(value.to_bytes(_COORDINATE_BYTES)).decode()
+    return encode_base64url(value.to_bytes(_COORDINATE_BYTES))

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from eaa.cli.verdict_refused import UNREACHABLE, Refused
-from eaa.cli.verdict_server import is_loopback
+from eaa.codec.hosts import is_loopback
 from eaa.errors import UsageError
 from eaa.oci.keyprovider import UnwrapRequest, encode_unwrap_request, parse_unwrap_answer
 from eaa.transport.grpc.wire import keyprovider_pb2 as wire

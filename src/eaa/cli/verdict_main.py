@@ -14,6 +14,7 @@ from eaa import __version__
 from eaa.cli.console import debug_option
 from eaa.cli.files import load_input
 from eaa.cli.invocation import invoke_safely, prepare_streams
+from eaa.codec.hosts import is_loopback
 from eaa.errors import UsageError
 from eaa.transport.address import TcpAddress, parse_address
 
@@ -164,7 +165,7 @@ def _ask_client_api(
     client_api: str, path: str, admin_key: str | None, ca: str | None, options: Mapping[str, Any]
 ) -> None:
     from eaa.cli.verdict_original import run_original  # noqa: PLC0415 - gRPC is not needed for commands
-    from eaa.cli.verdict_server import is_loopback, mint_token  # noqa: PLC0415
+    from eaa.cli.verdict_server import mint_token  # noqa: PLC0415
     from eaa.transport.grpc.client import ClientApi  # noqa: PLC0415
 
     where = parse_address(f"tcp://{client_api}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import getpass
-import ipaddress
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import click
 from eaa.broker.admin_token import issue_admin_token
 from eaa.cli.files import load_input
 from eaa.cli.verdict_refused import UNREACHABLE, Refused, exit_code_of
+from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError, UsageError
 from eaa.services.verdictd.admin_key import PRIVATE_FILE, default_admin_folder, load_admin_key
 
@@ -29,7 +29,6 @@ __all__ = [
     "DEFAULT_URL",
     "Server",
     "admin_key_option",
-    "is_loopback",
     "mint_token",
     "pages",
     "server_options",
@@ -164,14 +163,6 @@ def server_options(function: F) -> F:
         return ctx.invoke(function, server=Server(url, ca, admin_key), **options)
 
     return asking  # type: ignore[return-value]  # a command's function has other parameters than it shows
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host``, a name or an address, is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _context(ca: str) -> ssl.SSLContext:

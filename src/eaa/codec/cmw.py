@@ -7,12 +7,11 @@ its own may stand for the record: its number says the content format. Collection
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eaa.codec.base64url import decode_base64url
 from eaa.codec.cbor import Tag, decode_cbor
 from eaa.codec.strict_json import parse_json
 from eaa.errors import FormatError, UnsupportedError
@@ -89,13 +88,12 @@ def _is_uint(value: Any, most: int) -> bool:
 
 def _base64url(value: Any) -> bytes | None:
     """The bytes, or ``None`` if ``value`` is not their one base64url text [RFC4648 §5]."""
-    if not isinstance(value, str) or not value.isascii():
+    if not isinstance(value, str):
         return None
     try:
-        decoded = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
-    except binascii.Error:
+        return decode_base64url(value, "CMW", "value")
+    except FormatError:
         return None
-    return decoded if base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() == value else None
 
 
 def _collection() -> UnsupportedError:

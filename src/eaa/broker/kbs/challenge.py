@@ -24,11 +24,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from eaa.broker.kbs.base64url import decode_base64url, encode_base64url
 from eaa.broker.kbs.hashes import HashAlgorithm
 from eaa.broker.kbs.tees import Tee
 from eaa.broker.kbs.versions import ProtocolVersion
 from eaa.broker.names import MAX_NAME_BYTES
+from eaa.codec.base64url import decode_base64url, encode_base64url
 from eaa.errors import FormatError, SessionError, UsageError
 
 __all__ = ["ID_BYTES", "MAX_SEALED_CHARS", "NONCE_BYTES", "Challenge", "open_challenge", "seal_challenge"]

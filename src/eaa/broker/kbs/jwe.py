@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc.jwe import FlattenedJSONEncryption, JWERegistry, encrypt_json
 from joserfc.jwk import ECKey, RSAKey
 
-from eaa.broker.kbs.base64url import encode_base64url
 from eaa.broker.kbs.tee_key import KeyAlgorithm, TeePublicKey
 from eaa.broker.kbs.versions import ProtocolVersion
+from eaa.codec.base64url import encode_base64url
 from eaa.errors import UnsupportedError
 
 __all__ = ["encrypt", "require_allowed"]

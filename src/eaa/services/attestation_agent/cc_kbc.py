@@ -8,18 +8,16 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import math
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import orjson
 
 from eaa.broker.names import ResourcePath
-from eaa.codec.strict_json import parse_json
+from eaa.broker.tokens import token_claims
 from eaa.errors import ConfigError, EAAError, FormatError, UnsupportedError
 from eaa.oci.key_id import KeyId
 from eaa.services.attestation_agent.evidence import GuestEvidence
@@ -142,8 +140,7 @@ def _lifetime_seconds(token: str) -> float:
     Who verifies the token decides; this only says when to have the next.
     """
     try:
-        part = token.split(".")[1]
-        claims: Any = parse_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), "token")
+        claims = token_claims(token)
         seconds = float(claims["exp"]) - float(claims["iat"])
     except (IndexError, KeyError, TypeError, ValueError, FormatError):
         return math.inf

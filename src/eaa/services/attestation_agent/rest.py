@@ -20,13 +20,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eaa import __version__
+from eaa.codec.hosts import is_loopback
 from eaa.codec.strict_json import parse_json
 from eaa.errors import EAAError, FormatError, LimitExceeded, UsageError
 from eaa.services.attestation_agent.agent import Agent
 from eaa.services.attestation_agent.calls import logged
 from eaa.services.attestation_agent.failures import agent_outcome
 from eaa.services.attestation_agent.measurement import Measured
-from eaa.transport.grpc.agent_sockets import is_loopback_host
 
 __all__ = ["rest_app"]
 
@@ -79,7 +79,7 @@ class _LoopbackOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
-        if client is None or not is_loopback_host(client[0]):
+        if client is None or not is_loopback(client[0]):
             await PlainTextResponse("Forbidden", 403)(scope, receive, send)
             return
         if self._open >= _MAX_AT_ONCE:

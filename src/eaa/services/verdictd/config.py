@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,14 +21,15 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
 
 __all__ = [
     "AdminKeyEntry",
     "VerdictdConfig",
     "default_state_directory",
-    "is_loopback",
     "load_config",
+    "on_loopback",
     "split_address",
 ]
 
@@ -67,7 +67,7 @@ class Http(_Section):
     def _both(self) -> Http:
         if (self.certificate is None) != (self.private_key is None):
             raise ValueError("certificate and private_key go together")
-        if not (self.certificate or self.insecure_http or is_loopback(self.listen)):
+        if not (self.certificate or self.insecure_http or on_loopback(self.listen)):
             raise ValueError(
                 f"listen = {self.listen!r} is not loopback: give certificate and private_key,"
                 " or insecure_http = true"
@@ -107,7 +107,7 @@ class ClientApi(_Section):
     def _safe(self) -> ClientApi:
         if (self.certificate is None) != (self.private_key is None):
             raise ValueError("certificate and private_key go together")
-        if self.listen and self.certificate is None and not is_loopback(self.listen):
+        if self.listen and self.certificate is None and not on_loopback(self.listen):
             raise ValueError(f"listen = {self.listen!r} is not loopback: give certificate and private_key")
         return self
 
@@ -265,13 +265,9 @@ def split_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach ``address``."""
-    host = split_address(address)[0]
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def on_loopback(address: str) -> bool:
+    """Whether only this machine can reach ``address``, host and port."""
+    return is_loopback(split_address(address)[0])
 
 
 def default_state_directory(environment: Mapping[str, str]) -> Path:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-
 from starlette.responses import JSONResponse, Response
 
 from eaa.broker.administration import Administration
 from eaa.broker.names import ResourcePath
 from eaa.broker.records import Policy, PolicyKind
+from eaa.codec.base64url import decode_base64url, encode_base64url
 from eaa.errors import FormatError
 from eaa.services.verdictd.http_admin_call import Call
 from eaa.services.verdictd.http_admin_fields import Answer
@@ -142,7 +140,7 @@ def _document(policy: Policy) -> JSONResponse:
         {
             "type": "rego",
             "policy_id": policy.id or EVERYWHERE,
-            "policy": urlsafe_b64encode(policy.text.encode()).rstrip(b"=").decode(),
+            "policy": encode_base64url(policy.text.encode()),
             "version": policy.version,
         }
     )
@@ -150,11 +148,11 @@ def _document(policy: Policy) -> JSONResponse:
 
 def _policy_text(policy: object) -> str:
     """The Rego of base64url; padding may be there or not."""
-    if not isinstance(policy, str) or set(policy) & set("+/"):
+    if not isinstance(policy, str):
         raise _error("policy", "expected base64url text")
     try:
-        return urlsafe_b64decode(policy.rstrip("=") + "=" * (-len(policy.rstrip("=")) % 4)).decode()
-    except (binascii.Error, ValueError):
+        return decode_base64url(policy.rstrip("="), "policy request", "policy").decode()
+    except (FormatError, UnicodeDecodeError):
         raise _error("policy", "expected base64url of UTF-8") from None
 
 

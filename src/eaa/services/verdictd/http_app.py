@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eaa.broker.administration import Principal
-from eaa.services.verdictd.config import VerdictdConfig, is_loopback
+from eaa.services.verdictd.config import VerdictdConfig, on_loopback
 from eaa.services.verdictd.core import Core, clock
 from eaa.services.verdictd.http_admin import admin_routes, resource_endpoint
 from eaa.services.verdictd.http_guest import Answer, GuestRoutes
@@ -67,7 +67,7 @@ class _Direct:
 
 def serves_administration(config: VerdictdConfig) -> bool:
     """Not in clear text off loopback: a credential that is overheard is lost."""
-    return config.http.certificate is not None or is_loopback(config.http.listen)
+    return config.http.certificate is not None or on_loopback(config.http.listen)
 
 
 def _administration(core: Core, authenticate: Callable[[str], Principal]) -> list[Route]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import ssl
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from eaa.codec.hosts import is_loopback
 from eaa.codec.strict_json import parse_json
 from eaa.errors import ConfigError, FormatError, StorageError
 from eaa.storage.sealing.master_key import config_error, refused, unavailable
@@ -144,16 +144,9 @@ def _base(text: str) -> str:
         raise config_error("OpenBao's URL is not a URL", key="url") from None
     if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
         raise config_error("OpenBao's URL has to be https://host:port", key="url")
-    if url.scheme == "http" and not _is_loopback(url.host):
+    if url.scheme == "http" and not is_loopback(url.host):
         raise config_error(f"OpenBao at {url.host}: https is required off loopback", key="url")
     return str(url).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError, UsageError
 from eaa.transport.address import TcpAddress, UnixAddress, parse_address
 
-__all__ = ["is_loopback_host", "make_folder", "private_files", "require_local"]
+__all__ = ["make_folder", "private_files", "require_local"]
 
 
 def require_local(address: str) -> None:
@@ -22,20 +22,12 @@ def require_local(address: str) -> None:
         UsageError: it is no address.
     """
     where = parse_address(address)
-    if isinstance(where, TcpAddress) and not is_loopback_host(where.host):
+    if isinstance(where, TcpAddress) and not is_loopback(where.host):
         raise ConfigError(
             f"{address}: expected an address of loopback or unix://: whoever reaches the agent gets the"
             " guest's secrets",
             detail="not_local", key=address,
         )  # fmt: skip
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether ``host``, an address or a name, is this machine and nobody else reaches it."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def make_folder(address: str) -> None:

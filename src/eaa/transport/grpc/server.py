@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from eaa.broker.administration.principal import Principal
+from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError, EAAError, InternalError, UsageError, outcome_of
 from eaa.transport.address import TcpAddress, parse_address
 from eaa.transport.grpc.client_api import CODE_METADATA, METHODS, split_method
@@ -171,15 +171,8 @@ def _require_safe(address: str, tls: TlsFiles | None) -> str:
     """``address`` if credentials may travel to it."""
     where = parse_address(f"tcp://{address}")
     assert isinstance(where, TcpAddress)  # noqa: S101 - of the scheme given
-    if tls is None and not _is_loopback(where.host):
+    if tls is None and not is_loopback(where.host):
         raise ConfigError(
             f"client API at {address}: expected TLS, or an address of loopback", detail="client_api"
         )
     return str(where).removeprefix("tcp://")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

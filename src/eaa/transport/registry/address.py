@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from eaa.codec.hosts import is_loopback
 from eaa.errors import RemoteProtocolError
 
-__all__ = ["follow", "is_loopback", "registry_host", "require_secure"]
+__all__ = ["follow", "registry_host", "require_secure"]
 
 _SERVED_BY = {"docker.io": "registry-1.docker.io"}
 
@@ -15,16 +15,6 @@ _SERVED_BY = {"docker.io": "registry-1.docker.io"}
 def registry_host(registry: str) -> str:
     """Host and port that serve ``registry``, the first part of an image's name."""
     return _SERVED_BY.get(registry, registry)
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether ``host``, without port, is this machine by name or address."""
-    if host is None:
-        return False
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def require_secure(url: str, *, what: str) -> SplitResult:

@@ -9,9 +9,10 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from eaa.codec.hosts import is_loopback
 from eaa.errors import RemoteProtocolError
 from eaa.oci.signatures.reference import ImageReference
-from eaa.transport.registry.address import follow, is_loopback, registry_host
+from eaa.transport.registry.address import follow, registry_host
 from eaa.transport.registry.auth_file import AuthFile
 from eaa.transport.registry.bodies import read_body
 from eaa.transport.registry.limits import MAX_ERROR_BYTES, RegistryLimits

@@ -8,9 +8,10 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
+from eaa.codec.hosts import is_loopback
 from eaa.codec.strict_json import parse_json
 from eaa.errors import AccessDenied, FormatError, RemoteProtocolError
-from eaa.transport.registry.address import is_loopback, require_secure
+from eaa.transport.registry.address import require_secure
 from eaa.transport.registry.auth_file import Login
 from eaa.transport.registry.bodies import read_body
 from eaa.transport.registry.challenge import Challenge, parse_challenges

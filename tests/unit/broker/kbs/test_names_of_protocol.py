@@ -1,4 +1,4 @@
-"""Versions, hash algorithms and TEEs by name; members and base64url."""
+"""Versions, hash algorithms and TEEs by name; members."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from eaa.broker.kbs.base64url import decode_base64url, encode_base64url
 from eaa.broker.kbs.hashes import HashAlgorithm, known_algorithms, select_algorithm
 from eaa.broker.kbs.members import object_at, object_of, text_at
 from eaa.broker.kbs.tees import Tee, parse_tee
@@ -110,16 +109,3 @@ def test_members() -> None:
     with pytest.raises(FormatError) as raised:
         text_at(members, "other", "thing")
     assert raised.value.code == "format.missing"
-
-
-def test_base64url() -> None:
-    assert [decode_base64url(encode_base64url(b"\xff" * n), "thing", "f") for n in range(5)] == [
-        b"\xff" * n for n in range(5)
-    ]
-
-
-@pytest.mark.parametrize("text", ["AA==", "AB", "A", "A+A_", "AA\n", "ä", "AA AA", "\ud800"])
-def test_not_base64url(text: str) -> None:
-    with pytest.raises(FormatError) as raised:
-        decode_base64url(text, "thing", "field")
-    assert raised.value.code == "format.base64url"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eaa.errors import ConfigError
-from eaa.services.verdictd.config import VerdictdConfig, is_loopback, load_config, split_address
+from eaa.services.verdictd.config import VerdictdConfig, load_config, on_loopback, split_address
 
 
 def _load(
@@ -105,8 +105,8 @@ def test_no_addresses(text: str) -> None:
 
 
 def test_loopback() -> None:
-    assert is_loopback("127.9.9.9:1")
-    assert is_loopback("[::1]:1")
-    assert is_loopback("localhost:1")
-    assert not is_loopback("10.0.0.1:1")
-    assert not is_loopback("example.org:1")
+    assert on_loopback("127.9.9.9:1")
+    assert on_loopback("[::1]:1")
+    assert on_loopback("localhost:1")
+    assert not on_loopback("10.0.0.1:1")
+    assert not on_loopback("example.org:1")
