@@ -19,10 +19,10 @@ from eaa.errors import AppraisalDenied, AttesterError, EAAError, RemoteProtocolE
 from eaa.tls.frames import FrameType, encode_frame
 from eaa.tls.gate_state import Hello, Terms
 from eaa.tls.peer import AttachedEvidence, Profile
-from eaa.transport import protocol
+from eaa.transport import outgoing
 from eaa.transport.blocking import AttestedSocket, connect
-from eaa.transport.protocol import _shared
 from eaa.transport.streams import AttestedStream, open_attested_connection
+from eaa.transport.threads import shared
 from tests.fakes.channel import FakeAttester, FakeVerifier, both_ends, client_config, server_config
 from tests.fakes.loopback import Loopback, run
 from tests.fakes.raw_peer import NONCE, connect_raw, own_certificate, raw_server
@@ -158,7 +158,7 @@ def test_a_failure_is_logged_once_and_the_peer_learns_the_code_only(
 def test_a_peer_that_asks_and_never_reads_is_refused(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "_MAX_UNREAD_BYTES", 256 * 1024)
+    monkeypatch.setattr(outgoing, "_MAX_UNREAD_BYTES", 256 * 1024)
     with (
         caplog.at_level(logging.WARNING, "eaa.transport"),
         Loopback(server_config()) as server,
@@ -254,7 +254,7 @@ def test_a_refusal_that_nobody_waits_for_any_more_is_not_reported_as_lost(
 ) -> None:
     async def give_up() -> None:
         future: Future[None] = Future()
-        waiting = asyncio.create_task(_shared(future))
+        waiting = asyncio.create_task(shared(future))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.sleep(0)

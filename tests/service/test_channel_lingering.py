@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eaa.errors import EAAError, LocalProtocolError
-from eaa.transport import protocol
+from eaa.transport import outgoing
 from eaa.transport.streams import AttestedStream, open_attested_connection, start_attested_server
 from tests.service.services import LOCAL, Vendor, run, until
 
@@ -31,7 +31,7 @@ async def say_much_and_leave(stream: AttestedStream) -> None:
 def test_a_peer_that_takes_nothing_after_the_end_is_cut_off(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(outgoing, "LINGER_SECONDS", 0.1)
 
     async def scenario() -> None:
         server = await start_attested_server(say_much_and_leave, LOCAL, vendor.config())
@@ -45,7 +45,7 @@ def test_a_peer_that_takes_nothing_after_the_end_is_cut_off(
 
 
 def test_a_peer_that_is_slow_after_the_end_gets_all(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.5)
+    monkeypatch.setattr(outgoing, "LINGER_SECONDS", 0.5)
 
     async def scenario() -> None:
         server = await start_attested_server(say_much_and_leave, LOCAL, vendor.config())

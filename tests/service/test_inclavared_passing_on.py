@@ -18,7 +18,7 @@ from eaa.tls.peer import Profile
 from eaa.transport import engine
 from eaa.transport.config import ChannelConfig
 from eaa.transport.engine import PublicMover
-from eaa.transport.protocol import HIGH_WATER_BYTES
+from eaa.transport.outgoing import HIGH_WATER_BYTES
 from eaa.transport.streams import AttestedStream, open_attested_connection, start_attested_server
 from tests.fakes.raw_peer import connect_raw
 from tests.service.services import NONCE, Vendor, exchange, inclavared, run, until, workload

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import logging
-import shutil
 import socket
 import subprocess
 import sys
@@ -219,7 +218,6 @@ def test_failures_are_statuses(
     assert failure(api, f"clientapi.OpaService/{method}", request_, answer) == (status, code)
 
 
-@pytest.mark.skipif(shutil.which("gpg") is None, reason="there is no gpg")
 def test_the_keyring_of_gpg(api: ClientApi, tmp_path: Path) -> None:
     """Real keys by gpg, kept without it, and read by it again."""
     home = tmp_path / "gpg"

@@ -11,8 +11,8 @@ from eaa.errors import EAAError, LocalProtocolError, RemoteProtocolError
 from eaa.tls.peer import Role
 from eaa.transport.config import ChannelConfig
 from eaa.transport.endpoint import Endpoint, endpoint_of
+from eaa.transport.half_open import HalfOpen
 from eaa.transport.peer_bound import PeerBound, PeerPlace
-from eaa.transport.protocol import HalfOpen
 from eaa.transport.streams import AttestedStream, StreamProtocol
 
 __all__ = ["AttestedListener", "Handler", "Observer"]

@@ -22,8 +22,9 @@ from eaa.transport.config import ChannelConfig
 from eaa.transport.endpoint import Endpoint, endpoint_of
 from eaa.transport.facade import FacadeTransport
 from eaa.transport.failures import truncated
+from eaa.transport.half_open import HalfOpen
 from eaa.transport.peer_bound import PeerBound, PeerPlace
-from eaa.transport.protocol import ChannelProtocol, HalfOpen
+from eaa.transport.protocol import ChannelProtocol
 
 try:
     import uvicorn

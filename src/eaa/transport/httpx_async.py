@@ -21,7 +21,14 @@ import httpx
 from eaa.tls.peer import Role
 from eaa.transport.address import TcpAddress, UnixAddress
 from eaa.transport.config import ChannelConfig
-from eaa.transport.httpx_transport import LIMITS, PEER_INFO, attested_peer, errors_of_httpcore, require_https
+from eaa.transport.httpx_transport import (
+    LIMITS,
+    PEER_INFO,
+    attested_peer,
+    errors_of_httpcore,
+    pool_options,
+    require_https,
+)
 from eaa.transport.streams import AttestedStream, open_attested_connection
 
 __all__ = ["AsyncAttestedTransport", "attested_peer"]
@@ -53,13 +60,7 @@ class AsyncAttestedTransport(httpx.AsyncHTTPTransport):
         config.require_role(Role.CLIENT)
         # Not the parent's __init__: it would make a pool of ordinary TLS.
         self._pool = httpcore.AsyncConnectionPool(
-            # Never used: what stands in for TLS is the channel.
-            ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            uds=uds,
-            network_backend=_Backend(config),
+            **pool_options(limits), uds=uds, network_backend=_Backend(config)
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -28,7 +28,15 @@ try:
 except ImportError as error:  # pragma: no cover - the tests install the extra
     raise ConfigError("attested HTTP requests need httpx: pip install eaa[httpx]", key="httpx") from error
 
-__all__ = ["LIMITS", "PEER_INFO", "AttestedTransport", "attested_peer", "errors_of_httpcore", "require_https"]
+__all__ = [
+    "LIMITS",
+    "PEER_INFO",
+    "AttestedTransport",
+    "attested_peer",
+    "errors_of_httpcore",
+    "pool_options",
+    "require_https",
+]
 
 #: Under which name a network stream gives the peer's identity.
 PEER_INFO = "attestation"
@@ -56,18 +64,23 @@ class AttestedTransport(httpx.HTTPTransport):
         config.require_role(Role.CLIENT)
         # Not the parent's __init__: it would make a pool of ordinary TLS.
         self._pool = httpcore.ConnectionPool(
-            # Never used: what stands in for TLS is the channel.
-            ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            uds=uds,
-            network_backend=_Backend(config),
+            **pool_options(limits), uds=uds, network_backend=_Backend(config)
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         require_https(request)
         return super().handle_request(request)
+
+
+def pool_options(limits: httpx.Limits) -> dict[str, Any]:
+    """Of a pool of httpcore whose connections are channels."""
+    return {
+        # Never used: what stands in for TLS is the channel.
+        "ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        "max_connections": limits.max_connections,
+        "max_keepalive_connections": limits.max_keepalive_connections,
+        "keepalive_expiry": limits.keepalive_expiry,
+    }
 
 
 def require_https(request: httpx.Request) -> None:

@@ -6,10 +6,8 @@ Only bytes, timers and threads' results are moved here; :class:`eaa.transport.ch
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from eaa.errors import AttesterError, EAAError, RemoteProtocolError
 from eaa.tls.gate_events import (
@@ -28,38 +26,14 @@ from eaa.transport.channel import Channel
 from eaa.transport.endpoint import Endpoint
 from eaa.transport.engine import MAX_RECORDS_BYTES
 from eaa.transport.failures import as_eaa_error, log_failure, log_opened
+from eaa.transport.half_open import HalfOpen
+from eaa.transport.outgoing import Outgoing
+from eaa.transport.threads import receive_buffer, shared
 
-__all__ = ["HIGH_WATER_BYTES", "ChannelProtocol", "HalfOpen"]
+__all__ = ["ChannelProtocol"]
 
-#: Ciphertext that waits for a slow peer before the application has to.
-HIGH_WATER_BYTES = 1024 * 1024
-_LOW_WATER_BYTES = HIGH_WATER_BYTES // 4
+#: A ClientHello, which may come before there is something to answer with.
 _MAX_BEFORE_BYTES = 64 * 1024
-#: Of ciphertext that answers what the peer asks for, as long as it has not read down to the low water.
-_MAX_UNREAD_BYTES = 2 * 1024 * 1024
-#: Of ciphertext, received at a time.
-_RECEIVE_BYTES = 512 * 1024
-#: How long a peer may take nothing of what was sent before the end, until it is cut off.
-LINGER_SECONDS = 30.0
-
-T = TypeVar("T")
-
-
-class HalfOpen:
-    """How many connections of one server may be on their way to being open."""
-
-    def __init__(self, bound: int) -> None:
-        self._free = bound
-
-    def enter(self) -> bool:
-        self._free -= 1
-        if self._free < 0:
-            self._free += 1
-            return False
-        return True
-
-    def leave(self) -> None:
-        self._free += 1
 
 
 class ChannelProtocol(asyncio.BufferedProtocol):
@@ -78,6 +52,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         self._waits = False  # whether this connection counts as half-open
         self._channel: Channel | None = None
         self._transport: asyncio.Transport | None = None
+        self._writer: Outgoing | None = None
         self._loop = asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
         self._renewal: asyncio.TimerHandle | None = None
@@ -85,8 +60,6 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         self._answer: asyncio.Future[Answered] | None = None
         self._before = bytearray()  # what came before there was something to answer with
         self._over = False
-        self._lingering: asyncio.TimerHandle | None = None
-        self._unread = 0  # bytes of the kind that _MAX_UNREAD_BYTES bounds
 
     # For subclasses.
 
@@ -188,7 +161,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not by isinstance: the transports of uvloop only look like asyncio's.
         self._transport = transport = cast("asyncio.Transport", transport)
-        transport.set_write_buffer_limits(HIGH_WATER_BYTES, _LOW_WATER_BYTES)
+        self._writer = Outgoing(transport, self._loop)
         if self._half_open is not None and not self._half_open.enter():
             self.abort(RemoteProtocolError("too many connections are half-open", detail="half_open"))
             return
@@ -197,10 +170,10 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         self._run(self._begin)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return _received()
+        return receive_buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
-        data = _received()[:nbytes]
+        data = receive_buffer()[:nbytes]
         if self._channel is not None:
             self._fed(self._channel, data)
         elif not self._over:
@@ -226,7 +199,8 @@ class ChannelProtocol(asyncio.BufferedProtocol):
                 if error is not None and self._role is Role.SERVER:
                     log_failure(error, self._role, self._peer_address())
                 self._end(error)
-        self._cancel(self._lingering)
+        if self._writer is not None:
+            self._writer.gone()
 
     def pause_writing(self) -> None:
         """The peer is slow: subclasses hold back."""
@@ -237,7 +211,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
     # Work.
 
     async def _begin(self) -> None:
-        credentials = await _shared(self._endpoint.credentials(self._role))
+        credentials = await shared(self._endpoint.credentials(self._role))
         self._channel = Channel(self._role, self._config, credentials)
         self._channel.start()
         self._flush()
@@ -301,15 +275,15 @@ class ChannelProtocol(asyncio.BufferedProtocol):
             self.on_open()
 
     async def _provide(self, report_data: bytes) -> None:
-        attached = await _shared(self._endpoint.collect(report_data))
+        attached = await shared(self._endpoint.collect(report_data))
         self._require_channel().provide(attached)
 
     async def _provide_answer(self, report_data: bytes) -> None:
-        attached = await _shared(self._endpoint.collect(report_data))
+        attached = await shared(self._endpoint.collect(report_data))
         self._require_channel().answer(attached)
 
     async def _appraise(self, event: Appraise) -> None:
-        verdict = await _shared(self._endpoint.appraise(event.evidence, event.report_data))
+        verdict = await shared(self._endpoint.appraise(event.evidence, event.report_data))
         self._require_channel().accepted(verdict)
 
     def _run(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
@@ -357,19 +331,10 @@ class ChannelProtocol(asyncio.BufferedProtocol):
             self._flush()
 
     def _flush(self, *, answer: bool = True) -> None:
-        """Send what there is. The application holds its own bytes back; nobody holds back an ``answer``."""
-        if self._channel is not None and self._transport is not None:
-            out = self._channel.take_buffer()
-            if out and not self._transport.is_closing():
-                if self._transport.get_write_buffer_size() <= _LOW_WATER_BYTES:
-                    self._unread = 0
-                self._unread += len(out) if answer else 0
-                self._transport.write(out)
-                self._require_reader()
-
-    def _require_reader(self) -> None:
-        if self._unread > _MAX_UNREAD_BYTES:
-            self._unread = 0
+        """Send what there is, an ``answer`` if not the application's own bytes."""
+        if self._channel is None or self._writer is None:
+            return
+        if not self._writer.write(self._channel.take_buffer(), answer=answer):
             self.abort(RemoteProtocolError("the peer does not read what it asks for", detail="unread"))
             self.cut()
 
@@ -382,18 +347,9 @@ class ChannelProtocol(asyncio.BufferedProtocol):
             self._answer.set_exception(error or RemoteProtocolError("the channel closed", detail="closed"))
         for task in self._tasks:
             task.cancel()
-        if self._transport is not None:
-            self._transport.close()
-            self._linger(self._transport, 0)
+        if self._writer is not None:
+            self._writer.close()
         self.on_lost(error)
-
-    def _linger(self, transport: asyncio.Transport, before: int) -> None:
-        """Closing waits for a peer that takes what is left, but not for one that does not."""
-        left = transport.get_write_buffer_size()
-        if left and left == before:
-            transport.abort()
-        elif left:
-            self._lingering = self._loop.call_later(LINGER_SECONDS, self._linger, transport, left)
 
     def _leave(self) -> None:
         if self._waits and self._half_open is not None:
@@ -412,28 +368,3 @@ class ChannelProtocol(asyncio.BufferedProtocol):
     def _cancel(timer: asyncio.TimerHandle | None) -> None:
         if timer is not None:
             timer.cancel()
-
-
-_LOCAL = threading.local()
-
-
-def _received() -> memoryview:
-    """Where ciphertext is received. It goes on to TLS at once: one place is enough for a thread's loop."""
-    try:
-        return cast("memoryview", _LOCAL.received)
-    except AttributeError:
-        _LOCAL.received = memoryview(bytearray(_RECEIVE_BYTES))
-        return cast("memoryview", _LOCAL.received)
-
-
-async def _shared(future: Future[T]) -> T:
-    """The result of work in a thread that others may wait for too."""
-    inner = asyncio.wrap_future(future)
-    # Whoever waited may be gone by then, with the connection; that is no failure that nobody saw.
-    inner.add_done_callback(_seen)
-    return await asyncio.shield(inner)
-
-
-def _seen(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()

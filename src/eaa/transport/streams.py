@@ -20,8 +20,10 @@ from eaa.transport.channel import Channel
 from eaa.transport.config import ChannelConfig
 from eaa.transport.endpoint import Endpoint, endpoint_of
 from eaa.transport.failures import as_eaa_error, log_failure, truncated
+from eaa.transport.half_open import HalfOpen
+from eaa.transport.outgoing import HIGH_WATER_BYTES
 from eaa.transport.pipe import Pipe
-from eaa.transport.protocol import HIGH_WATER_BYTES, ChannelProtocol, HalfOpen
+from eaa.transport.protocol import ChannelProtocol
 
 __all__ = [
     "AttestedServer",

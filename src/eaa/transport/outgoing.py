@@ -1,0 +1,55 @@
+"""Ciphertext on its way out, to a peer that may read slowly or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+
+__all__ = ["HIGH_WATER_BYTES", "LINGER_SECONDS", "Outgoing"]
+
+#: Ciphertext that waits for a slow peer before the application has to.
+HIGH_WATER_BYTES = 1024 * 1024
+_LOW_WATER_BYTES = HIGH_WATER_BYTES // 4
+#: Of ciphertext that answers what the peer asks for, as long as it has not read down to the low water.
+_MAX_UNREAD_BYTES = 2 * 1024 * 1024
+#: How long a peer may take nothing of what was sent before the end, until it is cut off.
+LINGER_SECONDS = 30.0
+
+
+class Outgoing:
+    """Writes to ``transport``. The application holds its own bytes back; nobody holds back an answer."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._unread = 0  # bytes of answers, which _MAX_UNREAD_BYTES bounds
+        self._lingering: asyncio.TimerHandle | None = None
+        transport.set_write_buffer_limits(HIGH_WATER_BYTES, _LOW_WATER_BYTES)
+
+    def write(self, out: bytes | bytearray | memoryview, *, answer: bool) -> bool:
+        """Send ``out``; false once more answers wait than a peer that reads lets wait."""
+        if not out or self._transport.is_closing():
+            return True
+        if self._transport.get_write_buffer_size() <= _LOW_WATER_BYTES:
+            self._unread = 0
+        self._unread += len(out) if answer else 0
+        self._transport.write(out)
+        if self._unread <= _MAX_UNREAD_BYTES:
+            return True
+        self._unread = 0
+        return False
+
+    def close(self) -> None:
+        """Close when all is sent: waits for a peer that takes what is left, not for one that does not."""
+        self._transport.close()
+        self._linger(0)
+
+    def gone(self) -> None:
+        """The connection is lost."""
+        if self._lingering is not None:
+            self._lingering.cancel()
+
+    def _linger(self, before: int) -> None:
+        left = self._transport.get_write_buffer_size()
+        if left and left == before:
+            self._transport.abort()
+        elif left:
+            self._lingering = self._loop.call_later(LINGER_SECONDS, self._linger, left)
