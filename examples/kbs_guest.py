@@ -51,12 +51,12 @@ def reference_values() -> str:
 
 def main(argument: str) -> int:
     if argument == "--reference-values":
-        print(reference_values())  # noqa: T201 - what it is for
+        print(reference_values())  # noqa: T201 - a command - what it is for
         return 0
     try:
         secret = asyncio.run(fetch(argument))
     except EAAError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)  # noqa: T201 - a command
         return 10
     sys.stdout.buffer.write(secret)
     return 0

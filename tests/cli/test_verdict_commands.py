@@ -17,8 +17,10 @@ from click.testing import CliRunner
 
 from eaa.broker.names import ResourcePath
 from eaa.cli.verdict_main import COMMANDS, verdict
+from eaa.services.verdictd.admin_key import load_or_create_admin_key
 from tests.cli.running import Run, process_env
 from tests.fakes.admin_server import AdminServer
+from tests.fakes.administrators import ADMIN
 
 ALLOW = "package policy\nimport rego.v1\ndefault allow := false\nallow if input.good == true\n"
 TRUST = """package policy
@@ -155,8 +157,6 @@ def test_no_private_key(env: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_a_key_of_another_server(env: dict[str, str], tmp_path: Path) -> None:
-    from eaa.services.verdictd.admin_key import load_or_create_admin_key  # noqa: PLC0415
-
     load_or_create_admin_key(tmp_path / "admin")
     done = run("status", "--admin-key", tmp_path / "admin" / "admin-key.pem")
     assert (done.code, done.out) == (1, "")
@@ -429,6 +429,4 @@ def test_no_secret_is_an_argument() -> None:
 
 
 def _admin() -> Any:
-    from tests.fakes.administrators import ADMIN  # noqa: PLC0415
-
     return ADMIN

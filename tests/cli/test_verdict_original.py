@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from eaa.cli.verdict_main import ORIGINAL
+from eaa.services.verdictd.admin_key import PRIVATE_FILE, load_or_create_admin_key
 from tests.cli.running import Run, process_env
 from tests.cli.test_verdict_commands import MAIN
 from tests.cli.test_verdict_commands import run as run_verdict
@@ -160,8 +161,6 @@ def test_a_key_that_the_server_does_not_know(server: AdminServer, tmp_path: Path
 
 
 def _other_key(folder: Path) -> Path:
-    from eaa.services.verdictd.admin_key import PRIVATE_FILE, load_or_create_admin_key  # noqa: PLC0415
-
     load_or_create_admin_key(folder / "other")
     return folder / "other" / PRIVATE_FILE
 

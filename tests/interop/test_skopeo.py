@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization as pem
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from eaa.cli.verdict_image_provider import key_provider
 from eaa.oci.annotation import KEYS_ANNOTATION, parse_annotation
@@ -191,9 +193,6 @@ def test_looking_into_an_image(layout: Layout, tmp_path: Path) -> None:
 
 
 def test_another_recipient_opens_it_too(layout: Layout, skopeo: Skopeo, tmp_path: Path) -> None:
-    from cryptography.hazmat.primitives import serialization as pem  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
-
     key = rsa.generate_private_key(65537, 2048)
     public = key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "public.pem").write_bytes(public)

@@ -88,9 +88,9 @@ def pull(
       runc run --bundle /run/app app
     """
     # Only who pulls pays for the client of registries.
-    from eaa.services.image_pull.openpgp import SequoiaOpenPgp  # noqa: PLC0415
-    from eaa.services.image_pull.pull import PullTerms, pull_image  # noqa: PLC0415
-    from eaa.services.image_pull.sources import Sources  # noqa: PLC0415
+    from eaa.services.image_pull.openpgp import SequoiaOpenPgp  # noqa: PLC0415 - see above
+    from eaa.services.image_pull.pull import PullTerms, pull_image  # noqa: PLC0415 - see above
+    from eaa.services.image_pull.sources import Sources  # noqa: PLC0415 - see above
 
     reference = parse_reference(image)
     terms = PullTerms(

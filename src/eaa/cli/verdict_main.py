@@ -165,8 +165,8 @@ def _ask_client_api(
     client_api: str, path: str, admin_key: str | None, ca: str | None, options: Mapping[str, Any]
 ) -> None:
     from eaa.cli.verdict_original import run_original  # noqa: PLC0415 - gRPC is not needed for commands
-    from eaa.cli.verdict_server import mint_token  # noqa: PLC0415
-    from eaa.transport.grpc.client import ClientApi  # noqa: PLC0415
+    from eaa.cli.verdict_server import mint_token  # noqa: PLC0415 - as above
+    from eaa.transport.grpc.client import ClientApi  # noqa: PLC0415 - as above
 
     where = parse_address(f"tcp://{client_api}")
     if ca is None and isinstance(where, TcpAddress) and not is_loopback(where.host):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from eaa.errors import EAAError, FormatError, SignatureError, UnsupportedError, UsageError
 from eaa.oci.annotation import AnnotationPacket, WrapType
@@ -20,9 +21,7 @@ ENCODED = encode_layer_options(OPTIONS)
 
 def counter_mode() -> AnnotationPacket:
     """Options under AES-256-CTR, made with another implementation of it: ECB of the counter."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415
-
-    ecb = Cipher(algorithms.AES(KEK), modes.ECB()).encryptor()  # noqa: S305
+    ecb = Cipher(algorithms.AES(KEK), modes.ECB()).encryptor()  # noqa: S305 - ECB of the counter is CTR
     blocks = (ecb.update(n.to_bytes(16, "big")) for n in range(1 + len(ENCODED) // 16))
     stream = b"".join(blocks)[: len(ENCODED)]
     sealed = bytes(a ^ b for a, b in zip(ENCODED, stream, strict=True))

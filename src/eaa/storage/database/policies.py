@@ -98,7 +98,7 @@ class DatabasePolicies:
 
     async def generation(self) -> int:
         row = await self._backend.lookup(_GENERATION, {"id": 1})
-        assert row is not None, "the first migration makes the row"  # noqa: S101
+        assert row is not None, "the first migration makes the row"  # noqa: S101 - narrows the type
         return int(row[0])
 
 
