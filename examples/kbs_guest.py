@@ -51,7 +51,7 @@ def reference_values() -> str:
 
 def main(argument: str) -> int:
     if argument == "--reference-values":
-        print(reference_values())  # noqa: T201 - a command - what it is for
+        print(reference_values())  # noqa: T201 - what it is for
         return 0
     try:
         secret = asyncio.run(fetch(argument))

@@ -32,7 +32,7 @@ _PLUGINS = frozenset({RESOURCE_PLUGIN, KEY_PLUGIN})
 def metrics_of_all(folder: str) -> str:
     """What all processes that count in ``folder`` have counted, in Prometheus' text format."""
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]  # prometheus_client does not annotate it
+    multiprocess.MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]  # the library's is not annotated
     return generate_latest(registry).decode()
 
 
@@ -40,7 +40,7 @@ class VerdictdMetrics(Events):
     """Counters in ``registry``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client does not annotate it  # as is the library's
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # as is the library's
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"kbs_{name}", text, labels, registry=registry)
