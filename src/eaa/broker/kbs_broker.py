@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from eaa.appraisal.ear import small_claims
+from eaa.appraisal.ear import is_small, small_claims
 from eaa.broker.judgement import Judgement, Terms, appraised, judge, not_appraised
 from eaa.broker.kbs.challenge import ID_BYTES, NONCE_BYTES, Challenge, open_challenge, seal_challenge
 from eaa.broker.kbs.evidence import require_readable
@@ -166,7 +166,9 @@ class KbsBroker:
             work = partial(self._judged, body, challenge, decision_id, now, asked)
             judgement, token = work() if len(body) <= _SHORT_BYTES else await self._run(work)
             decision = appraised(decision_id, now, who, judgement)
-            await self._sessions.spend(Session(challenge.session_id, token, challenge.expires_at), decision)
+            # What the guest wants left out of its token, policies see all the same.
+            kept = self._issued(judgement, small=False) if asked.small else token
+            await self._sessions.spend(Session(challenge.session_id, kept, challenge.expires_at), decision)
         except EAAError as error:
             self._events.attested(challenge.tee, error)
             error.decision = decision_id
@@ -186,9 +188,12 @@ class KbsBroker:
             terms=self._terms.tokens, token_id=decision_id, now=now, audience=asked.audience,
             nonce=asked.nonce,
         )  # fmt: skip
-        whole = self._terms.verbose_tokens and not asked.small
+        return judgement, self._issued(judgement, small=asked.small)
+
+    def _issued(self, judgement: Judgement, *, small: bool) -> str:
+        whole = self._terms.verbose_tokens and not small
         claims = judgement.claims if whole else small_claims(judgement.claims)
-        return judgement, issue_token(claims, self._books.keys.signing)
+        return issue_token(claims, self._books.keys.signing)
 
     async def _refused(self, error: EAAError, challenge: Challenge, decision: Decision) -> None:
         """Keep the refusal. Only one session of an id is ever kept, so that a replay is kept without."""
@@ -243,14 +248,26 @@ class KbsBroker:
         return held, challenge.version
 
     def _believed(self, bearer: str, now: datetime) -> dict[str, Any]:
-        """Any fault of a token is one of the session: the guest starts over."""
+        """Any fault of a token is one of the session: the guest starts over.
+
+        A guest that chooses what its token leaves out would choose what a policy finds missing.
+
+        Raises:
+            SessionError: it does not hold.
+            AccessDenied: ``access_denied.small_token``, unless all tokens are small.
+        """
         try:
-            return verify_token(
+            claims = verify_token(
                 bearer, now=now, keys=self._books.keys.published, trust_anchors=(),
                 issuer=self._terms.tokens.issuer, audience="", nonce="",
             )  # fmt: skip
         except EAAError as error:
             raise SessionError(f"the token does not hold: {error}", detail="token") from None
+        if self._terms.verbose_tokens and is_small(claims):
+            raise AccessDenied(
+                "the token is small: policies are not asked about what a guest left out", detail="small_token"
+            )
+        return claims
 
     def _opened(self, cookie: str | None, now: datetime) -> Challenge:
         if cookie is None:

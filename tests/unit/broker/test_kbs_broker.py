@@ -11,12 +11,12 @@ import pytest
 from eaa.attester.simulated import SimulatedPlatform, SimulatedTdxGuest, SimulatedVendor
 from eaa.broker.kbs_broker import Asked, Attested, Challenged
 from eaa.broker.names import ResourcePath
-from eaa.broker.records import Decision
+from eaa.broker.records import Decision, PolicyKind
 from eaa.broker.tokens import token_claims
 from eaa.errors import AccessDenied, EAAError, ResourceNotFound, SessionError, StorageError, UnsupportedError
 from tests.fakes.kbs_client import Guest, TeeKey
 from tests.fakes.vendor import NOW, make_attester
-from tests.unit.broker.broker_fixtures import Fixture, defaults, run
+from tests.unit.broker.broker_fixtures import Fixture, defaults, policy, run
 
 PATH = ResourcePath("default", "key", "1")
 
@@ -113,6 +113,35 @@ def test_audience_nonce_and_size_as_asked(fixture: Fixture) -> None:
     claims = token_claims(attested.token)
     assert (claims["aud"], claims["eat_nonce"]) == ("db", "abc")
     assert list(claims["submods"]["cpu0"]["ear.veraison.annotated-evidence"]) == ["runtime_data_claims"]
+
+
+#: Says no where it finds something, and yes where it does not.
+UNLESS_FOUND = """package policy
+import rego.v1
+default allow := false
+allow if not input.submods.cpu0["ear.veraison.annotated-evidence"].tdx.tcb_status
+"""
+
+
+def test_a_guest_cannot_leave_out_what_a_policy_looks_for(fixture: Fixture) -> None:
+    _put(fixture)
+    fixture.books.policies = fixture.book([defaults()[0], policy(PolicyKind.RESOURCE, "", UNLESS_FOUND)], {})
+    attested, cookie = _attest(fixture, fixture.guest(), Asked(small=True))
+    with pytest.raises(AccessDenied) as by_session:
+        _resource(fixture, cookie=cookie)
+    assert by_session.value.code == "access_denied.policy"
+    with pytest.raises(AccessDenied) as by_token:
+        _resource(fixture, bearer=attested.token)
+    assert by_token.value.code == "access_denied.small_token"
+
+
+def test_where_all_tokens_are_small_they_fetch() -> None:
+    fixture = Fixture(verbose_tokens=False)
+    _put(fixture)
+    guest = fixture.guest()
+    attested, cookie = _attest(fixture, guest)
+    assert guest.decrypt(json.loads(_resource(fixture, cookie=cookie))) == b"secret"
+    assert guest.decrypt(json.loads(_resource(fixture, bearer=attested.token))) == b"secret"
 
 
 @pytest.mark.parametrize(
