@@ -33,8 +33,9 @@ __all__ = ["Asked", "Attested", "Challenged", "KbsBroker", "KbsTerms"]
 
 #: Attestations of at most so many bytes take so short that others do not mind waiting for them.
 _SHORT_BYTES = 64 * 1024
-#: Attestation results of sessions that are read again and again.
-_KEPT_SESSIONS = 4096
+#: Attestation results of sessions that are read again and again: so many, of tokens of so many characters.
+#: An event log may make one of a megabyte.
+_KEPT_SESSIONS, _KEPT_CHARACTERS = 4096, 16 * 1024 * 1024
 #: Where an attestation result has the guest's key, ours first and then as Trustee's verifiers put it.
 _KEY_PLACES = (
     ("submods", "cpu0", "ear.veraison.annotated-evidence", "runtime_data_claims", "tee-pubkey"),
@@ -114,7 +115,8 @@ class KbsBroker:
         self._sessions, self._decisions, self._releaser = sessions, decisions, releaser
         self._terms, self._clock, self._new_id, self._random = terms, clock, new_id, random
         self._run, self._events = run, events
-        self._kept: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Mapping[str, Any], int]] = OrderedDict()
+        self._kept_characters = 0
 
     def use(self, verifier: EnvironmentVerifier) -> None:
         """From now on evidence is verified by ``verifier``."""
@@ -236,13 +238,13 @@ class KbsBroker:
         if cookie is None and bearer is not None:
             return self._believed(bearer, now), ProtocolVersion.V0_4_0
         challenge = self._opened(cookie, now)
-        held = self._kept.get(challenge.session_id)
+        held, _ = self._kept.get(challenge.session_id, (None, 0))
         if held is None:
             session = await self._sessions.read(challenge.session_id)
             if session is None or session.token is None:
                 raise SessionError("the session has not attested", detail="not_attested")
             held = token_claims(session.token)
-            self._keep(challenge.session_id, held)
+            self._keep(challenge.session_id, held, len(session.token))
         if datetime.fromtimestamp(held["exp"], UTC) <= now:
             raise SessionError("the session's attestation result has expired", detail="expired")
         return held, challenge.version
@@ -274,10 +276,13 @@ class KbsBroker:
             raise SessionError("the request comes without session and without token", detail="missing")
         return open_challenge(cookie, self._books.keys.challenges, now)
 
-    def _keep(self, session_id: str, held: Mapping[str, Any]) -> None:
-        self._kept[session_id] = held
-        if len(self._kept) > _KEPT_SESSIONS:
-            self._kept.popitem(last=False)
+    def _keep(self, session_id: str, held: Mapping[str, Any], characters: int) -> None:
+        _, before = self._kept.pop(session_id, (None, 0))  # two requests at once
+        self._kept[session_id] = held, characters
+        self._kept_characters += characters - before
+        while len(self._kept) > _KEPT_SESSIONS or self._kept_characters > _KEPT_CHARACTERS:
+            _, (_, gone) = self._kept.popitem(last=False)
+            self._kept_characters -= gone
 
 
 def _guest_key(claims: Mapping[str, Any], version: ProtocolVersion) -> TeePublicKey:

@@ -193,8 +193,8 @@ class TestSessions:
         fixture.now = NOW + timedelta(minutes=4)
         _resource(fixture, cookie=session_id)
         held = fixture.broker._kept
-        for key, claims in list(held.items()):
-            held[key] = {**claims, "exp": claims["iat"] + 60}
+        for key, (claims, size) in list(held.items()):
+            held[key] = {**claims, "exp": claims["iat"] + 60}, size
         with pytest.raises(SessionError) as refused:
             _resource(fixture, cookie=session_id)
         assert refused.value.code == "session.expired"
@@ -218,6 +218,18 @@ class TestSessions:
         for _ in range(3):
             _resource(fixture, cookie=_attest(fixture, fixture.guest())[1])
         assert len(fixture.broker._kept) == 1
+
+    def test_nor_more_than_so_much_of_them(self, fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+        _put(fixture)
+        attested, cookie = _attest(fixture, fixture.guest())
+        monkeypatch.setattr("eaa.broker.kbs_broker._KEPT_CHARACTERS", 2 * len(attested.token) + 100)
+        for _ in range(4):
+            _resource(fixture, cookie=_attest(fixture, fixture.guest())[1])
+        assert len(fixture.broker._kept) == 2
+        monkeypatch.setattr("eaa.broker.kbs_broker._KEPT_CHARACTERS", 100)
+        _resource(fixture, cookie=cookie)
+        _resource(fixture, cookie=cookie)
+        assert (len(fixture.broker._kept), fixture.broker._kept_characters) == (0, 0)
 
 
 class TestRelease:
@@ -251,8 +263,8 @@ class TestRelease:
         _put(fixture)
         _, cookie = _attest(fixture, fixture.guest())
         _resource(fixture, cookie=cookie)
-        for key in fixture.broker._kept:
-            fixture.broker._kept[key] = {**fixture.broker._kept[key], "submods": {"cpu0": "x"}}
+        for key, (claims, size) in list(fixture.broker._kept.items()):
+            fixture.broker._kept[key] = {**claims, "submods": {"cpu0": "x"}}, size
         with pytest.raises(AccessDenied) as refused:
             _resource(fixture, cookie=cookie)
         assert refused.value.code == "access_denied.no_key"
