@@ -157,7 +157,9 @@ class Limits(_Section):
     """How much at once."""
 
     challenge_seconds: int = Field(default=300, ge=10, le=3600)
-    auth_per_second: float = Field(default=0, ge=0, description="for each address; 0: no bound")
+    auth_per_second: float = Field(
+        default=0, ge=0, description="challenges, and as many attestations, for each address; 0: no bound"
+    )
     appraisals: int = Field(default=256, ge=1, description="at a time; more wait, and then are refused")
 
 
