@@ -25,7 +25,7 @@ from eaa.errors import BindingError
 from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.services.verdictd import core
 from eaa.tls.peer import AttachedEvidence
-from eaa.verify.result import VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ class _ByDcapQvl(EnvironmentVerifier):
 
     def _first(
         self, evidence: ParsedEvidence, attached: IntelCollateral, expected: Sequence[bytes], now: datetime
-    ) -> VerifiedEvidence:
+    ) -> VerifiedDcapEvidence:
         if not _FIRST:
             taken = AttachedEvidence(evidence.kind, evidence.evidence, attached)
             _FIRST.append(self.dcap.verify_genuine(taken, report_data=expected, config_id=None, now=now))
         return _FIRST[0]
 
 
-_FIRST: list[VerifiedEvidence] = []
+_FIRST: list[VerifiedDcapEvidence] = []
 
 
 @cache

@@ -15,22 +15,26 @@ Rules, in the order in which they are applied; the first that fails names the co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from eaa.appraisal.finding import Finding, finding
-from eaa.appraisal.measurements import compare
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.result import AttestationResult, RuleOutcome
-from eaa.appraisal.rules_sgx import sgx_findings
-from eaa.appraisal.rules_tcb import tcb_findings
-from eaa.appraisal.rules_tdx import tdx_findings
+from eaa.appraisal.rules_dcap import dcap_findings
+from eaa.appraisal.rules_endorsements import endorsements_finding
 from eaa.appraisal.trust_vector import Tier, TrustVector
 from eaa.errors import AppraisalDenied, UsageError
-from eaa.evidence.sgx import EnclaveReport
+from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.result import VerifiedEvidence
 
-__all__ = ["appraise", "require"]
+__all__ = ["RULES", "appraise", "require"]
+
+#: By kind of evidence. Each takes evidence of its own kind only, which a mapping's type cannot say.
+RULES: Mapping[type[VerifiedEvidence], Callable[[Any, Policy, datetime], Iterator[Finding]]]
+RULES = MappingProxyType({VerifiedDcapEvidence: dcap_findings})
 
 
 def appraise(verified: VerifiedEvidence, policy: Policy, *, now: datetime) -> AttestationResult:
@@ -74,14 +78,8 @@ def require(result: AttestationResult) -> AttestationResult:
 
 
 def _findings(verified: VerifiedEvidence, policy: Policy, now: datetime) -> Iterator[Finding]:
-    report = verified.quote.body
-    comparison = compare(verified.tee, report, policy.reference_values)
-    yield from tcb_findings(verified, policy, now)
-    if isinstance(report, EnclaveReport):
-        yield from sgx_findings(report, allow_debug=policy.allow_debug)
-    else:
-        yield from tdx_findings(report, comparison, allow_debug=policy.allow_debug)
-    yield from comparison.findings
+    yield endorsements_finding(verified, now)
+    yield from RULES[type(verified)](verified, policy, now)
     if "report_data" not in verified.bound:
         yield finding(
             "freshness", "report_data", "the caller's value", "not compared", "note",

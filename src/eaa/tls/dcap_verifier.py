@@ -27,7 +27,8 @@ from eaa.errors import EndorsementNotFound, FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import CertificationType, DcapQuote, parse_certification, parse_quote_frame
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.result import Binding
 
 __all__ = ["DcapVerifier"]
 
@@ -85,7 +86,7 @@ class DcapVerifier:
         report_data: Sequence[bytes],
         config_id: bytes | None,
         now: datetime,
-    ) -> VerifiedEvidence:
+    ) -> VerifiedDcapEvidence:
         """Steps 1 to 3, for who appraises by another policy than :attr:`policy`.
 
         Args:

@@ -125,7 +125,7 @@ def verify_report(
         tee="snp",
         report=report,
         vek=vek.extensions,
-        trust_anchor=chain.ark,
+        trust_anchor=chain.trust_anchor,
         verified_at=now,
         revocation_checked=crl is not None,
         endorsements_issued=first_day if crl is None else max(first_day, crl.this_update),

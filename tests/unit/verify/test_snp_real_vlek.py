@@ -41,7 +41,7 @@ def test_it_is_genuine() -> None:
     verified = verify()
     assert verified.vek.csp_id == "CN=cc-us-east-2.amazonaws.com"
     assert (verified.vek.hwid, verified.vek.product_name) == (None, "Milan")
-    assert verified.trust_anchor.common_name == "ARK-Milan"
+    assert verified.trust_anchor.name == "ARK-Milan"
     assert verified.report.chip_id_masked
     assert verified.report.body.vmpl == 1
     levels = {
