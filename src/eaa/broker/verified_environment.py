@@ -26,11 +26,13 @@ from eaa.broker.kbs.init_data import InitData, expected_register, parse_init_dat
 from eaa.broker.kbs.messages import AttestRequest
 from eaa.broker.kbs.tees import Tee
 from eaa.broker.trustee_claims import policy_claims, policy_input, sample_claims, tee_class
-from eaa.endorsements.collateral import IntelCollateral
+from eaa.endorsements.amd_endorsements import AmdParts, SnpEndorsements
+from eaa.endorsements.amd_pool import endorsements_of_table, parts_of_endorsements
 from eaa.errors import AccessDenied, BindingError
 from eaa.evidence.event_log import parse_event_log
-from eaa.tls.dcap_verifier import DcapVerifier
-from eaa.tls.peer import AttachedEvidence, EvidenceKind
+from eaa.evidence.snp import parse_snp_report
+from eaa.tls.evidence_verifier import EvidenceVerifier
+from eaa.tls.peer import AttachedEvidence, Endorsements, EvidenceKind
 
 __all__ = ["EnvironmentVerifier"]
 
@@ -43,8 +45,8 @@ class EnvironmentVerifier:
     pool is all there is. ``unsafe_sample`` takes the TEE ``sample`` at its word.
     """
 
-    dcap: DcapVerifier
-    attached: Callable[[EvidenceKind], IntelCollateral | None]
+    verifier: EvidenceVerifier
+    attached: Callable[[EvidenceKind], Endorsements | None]
     unsafe_sample: bool
 
     def verify(self, request: AttestRequest, challenge: Challenge, *, now: datetime) -> list[Environment]:
@@ -104,14 +106,22 @@ class EnvironmentVerifier:
     def _genuine(
         self, evidence: ParsedEvidence, expected: Sequence[bytes], register: bytes | None, now: datetime
     ) -> dict[str, Any]:
-        verified = self.dcap.verify_genuine(
-            AttachedEvidence(evidence.kind, evidence.evidence, self.attached(evidence.kind)),
+        verified = self.verifier.verify_genuine(
+            AttachedEvidence(evidence.kind, evidence.evidence, self._endorsements(evidence)),
             report_data=expected,
             config_id=register,
             now=now,
         )
         log = parse_event_log(evidence.event_log) if evidence.event_log is not None else None
         return policy_claims(verified, log)[1]
+
+    def _endorsements(self, evidence: ParsedEvidence) -> Endorsements | None:
+        """Those that go with the evidence; of an SNP report, what its host supplied with it too."""
+        attached = self.attached(evidence.kind)
+        if evidence.kind is not EvidenceKind.SNP_REPORT:
+            return attached
+        more = parts_of_endorsements(attached) if isinstance(attached, SnpEndorsements) else AmdParts()
+        return endorsements_of_table(parse_snp_report(evidence.evidence), evidence.certificates, more)
 
     def _sample(
         self, evidence: SampleEvidence, expected: Sequence[bytes], init_data: InitData | None

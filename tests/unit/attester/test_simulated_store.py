@@ -206,7 +206,7 @@ def test_a_root_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     def failing(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("eaa.attester.simulated_store.os.replace", failing)
+    monkeypatch.setattr("eaa.attester.simulated_folder.os.replace", failing)
     refused(SimulatedStore(tmp_path), "root.pem cannot be written")
 
 

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
+from eaa.verify.snp_result import SnpRules
 
 __all__ = [
     "AdminKeyEntry",
@@ -131,17 +132,46 @@ class Storage(_Section):
     )
 
 
+class Snp(_Section):
+    """What is put up with in SEV-SNP reports, see docs/guide/snp.md."""
+
+    require_vcek: bool = Field(default=False, description="refuse reports signed with a cloud's VLEK")
+    allow_masked_chip_id: bool = Field(default=False, description="accept reports that do not name their chip")
+    allow_provisional_firmware: bool = Field(
+        default=False, description="accept firmware that the host can still roll back"
+    )
+    allow_missing_crl: bool = Field(
+        default=False, description="accept reports where there is no revocation list: revoked ones among them"
+    )
+    vmpl: tuple[Annotated[int, Field(ge=0, le=3)], ...] = Field(
+        default=(0,), min_length=1, description="privilege levels that reports may speak for"
+    )
+
+    @property
+    def rules(self) -> SnpRules:
+        """For verification."""
+        return SnpRules(
+            require_vcek=self.require_vcek,
+            allow_masked_chip_id=self.allow_masked_chip_id,
+            allow_provisional_firmware=self.allow_provisional_firmware,
+            allow_missing_crl=self.allow_missing_crl,
+        )
+
+
 class Verification(_Section):
     """What evidence is verified with."""
 
     collateral: tuple[Path, ...] = Field(default=(), description="endorsements: files and folders")
-    trust_anchors: tuple[Path, ...] = Field(default=(), description="roots to believe instead of Intel's")
+    trust_anchors: tuple[Path, ...] = Field(
+        default=(), description="roots to believe instead of Intel's and AMD's"
+    )
     simulated: bool = Field(
         default=False, description="believe the simulated vendor of this user, and nobody else"
     )
     simulated_directory: Path | None = None
     unsafe_sample: bool = Field(default=False, description="accept the TEE 'sample', which proves nothing")
     allow_rsa1_5: bool = Field(default=False, description="wrap for keys that ask for RSA1_5")
+    snp: Snp = Field(default_factory=Snp)
 
 
 class Tokens(_Section):
