@@ -35,7 +35,8 @@ class _ByDcapQvl(EnvironmentVerifier):
         self, evidence: ParsedEvidence, expected: Sequence[bytes], register: bytes | None, now: datetime
     ) -> dict[str, Any]:
         attached, dcap = self.attached(evidence.kind), self.verifier.vendors[evidence.kind]
-        assert isinstance(attached, IntelCollateral) and isinstance(dcap, DcapVerifier)
+        assert isinstance(attached, IntelCollateral)
+        assert isinstance(dcap, DcapVerifier)
         root = dcap.trust_anchors[0].der
         dcap_qvl.verify_with_root_ca(evidence.evidence, _read(attached), root, int(now.timestamp()))
         quote = parse_quote_frame(evidence.evidence)

@@ -33,7 +33,7 @@ class AttesterOptions:
     simulated_directory: Path | None = None
     simulated_fields: Mapping[str, Any] = field(default_factory=dict)
     simulated_debug: bool = False
-    simulated_machine: SimulatedSnpMachine = SimulatedSnpMachine()
+    simulated_machine: SimulatedSnpMachine = field(default_factory=SimulatedSnpMachine)
     ioctl: Ioctl = kernel_ioctl
     now: Callable[[], datetime] = utc_now
 

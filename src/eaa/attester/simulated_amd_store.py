@@ -1,8 +1,9 @@
 """The simulated AMD of this user, in the folder of the other simulated vendor.
 
-``amd-keys.pem`` (0600) holds the RSA keys of its authorities, which take seconds to make and are made when they
-are first needed; keys of chips follow from the folder's seed. ``amd-arks.pem`` holds the ARK of each product:
-it is public and stays the same, byte for byte. Endorsements are issued for the periods of the other vendor's.
+``amd-keys.pem`` (0600) holds the RSA keys of its authorities, which take seconds to make and are made when
+they are first needed; keys of chips follow from the folder's seed. ``amd-arks.pem`` holds the ARK of each
+product: it is public and stays the same, byte for byte. Endorsements are issued for the same periods as those
+of the other vendor.
 
 The folder may hold ``amd-arks.pem`` alone: then it can verify, and not attest.
 """
@@ -93,7 +94,9 @@ class SimulatedAmdStore:
 
     def _parse_arks(self, data: bytes) -> tuple[Certificate, ...]:
         try:
-            arks = tuple([parse_certificate(der, what=ARKS_FILE) for der in decode_pem_certificates(data, ARKS_FILE)])
+            arks = tuple(
+                [parse_certificate(der, what=ARKS_FILE) for der in decode_pem_certificates(data, ARKS_FILE)]
+            )
         except (EAAError, ValueError) as error:
             raise self._folder.error(ARKS_FILE, f"holds no certificates: {error}") from None
         expected = [f"{SIMULATED_NAME_PREFIX} ARK-{product}" for product in SnpProduct]

@@ -1,4 +1,4 @@
-"""The attester named ``simulated-snp``: SEV-SNP reports without hardware, with AMD's endorsements attached."""
+"""The attester named ``simulated-snp``: SEV-SNP reports without hardware, with endorsements attached."""
 
 from __future__ import annotations
 
@@ -102,7 +102,11 @@ class StoredSimulatedSnpAttester:
                 self.store.vendor(machine.product, now=now), name=machine.chip, tcb=machine.tcb
             )
             guest = SimulatedSnpGuest(
-                platform, version=machine.version, signing_key=machine.signing_key, debug=self._debug, **self._fields
+                platform,
+                version=machine.version,
+                signing_key=machine.signing_key,
+                debug=self._debug,
+                **self._fields,
             )
             issue = self._issue = _Issue(self.store.store.epoch(now=now), guest, guest.endorsements())
         return issue

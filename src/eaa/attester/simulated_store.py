@@ -130,7 +130,9 @@ class SimulatedStore:
     def _parse_secret(self, data: bytes) -> SimulatedSecret:
         try:
             members = json.loads(data)
-            secret = SimulatedSecret(bytes.fromhex(members["seed"]), datetime.fromisoformat(members["created"]))
+            secret = SimulatedSecret(
+                bytes.fromhex(members["seed"]), datetime.fromisoformat(members["created"])
+            )
         except (ValueError, TypeError, KeyError):
             raise self.folder.error(_SEED_FILE, "is not what was written here: remove the folder") from None
         if len(secret.seed) != _SEED_BYTES or secret.created.tzinfo is None:

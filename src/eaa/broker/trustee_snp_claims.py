@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from eaa.verify.claims import rfc3339
 from eaa.evidence.snp_tcb import TcbVersion
+from eaa.verify.claims import rfc3339
 from eaa.verify.snp_result import VerifiedSnpEvidence
 
 __all__ = ["snp_policy_claims"]
@@ -19,7 +19,8 @@ __all__ = ["snp_policy_claims"]
 def snp_policy_claims(verified: VerifiedSnpEvidence) -> dict[str, Any]:
     """The claims of a report, ``report_data`` and ``init_data`` among them.
 
-    ``reported_tcb_fmc`` is ``None`` before Turin. ``measurement`` is the launch digest, ``init_data`` HOST_DATA.
+    ``measurement`` is the launch digest, ``init_data`` is HOST_DATA; ``reported_tcb_fmc`` is ``None`` before
+    Turin.
     """
     report, vek = verified.report, verified.vek
     body, policy, platform = report.body, report.policy, report.platform_info

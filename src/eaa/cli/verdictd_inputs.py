@@ -114,7 +114,7 @@ def _verifier(
 ) -> EvidenceVerifier | NullVerifier:
     return make_verifier(
         name, policy=_ANY, pool=pool, trust_anchors=_anchors(config), memo=Memo(_MEMO_ENTRIES),
-        allow_null=allow_null, snp_rules=config.verification.snp.rules,
+        allow_null=allow_null, allow_missing_crl=config.verification.snp.allow_missing_crl,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""AMD's parts as they came: in a pool of received files, in a host's certificate table, attached to evidence."""
+"""AMD's parts as they came: in a pool of files, in a host's certificate table, attached to evidence."""
 
 from __future__ import annotations
 

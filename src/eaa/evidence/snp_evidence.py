@@ -29,7 +29,13 @@ from eaa.evidence.snp_certificates import (
 )
 from eaa.evidence.snp_json import certificates_of_json, report_of_json
 
-__all__ = ["MAX_SNP_EVIDENCE_BYTES", "SnpEvidence", "parse_snp_evidence", "snp_evidence_of_json", "snp_evidence_of_tsm"]
+__all__ = [
+    "MAX_SNP_EVIDENCE_BYTES",
+    "SnpEvidence",
+    "parse_snp_evidence",
+    "snp_evidence_of_json",
+    "snp_evidence_of_tsm",
+]
 
 #: Each byte of JSON's arrays takes at most four.
 MAX_SNP_EVIDENCE_BYTES = 4 * (SNP_REPORT_BYTES + MAX_TABLE_BYTES) + 4096

@@ -27,9 +27,7 @@ class Carried:
     claims: Claims | None = None
 
 
-def attach(
-    kind: EvidenceKind, evidence: bytes, collateral: Endorsements | None = None
-) -> AttachedEvidence:
+def attach(kind: EvidenceKind, evidence: bytes, collateral: Endorsements | None = None) -> AttachedEvidence:
     """``evidence`` of a known kind.
 
     Raises:

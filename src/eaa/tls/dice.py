@@ -22,7 +22,14 @@ from eaa.tls.dice_endorsements import ENDORSEMENTS_OID, parse_endorsements
 from eaa.tls.dice_snp_endorsements import SNP_TAG
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 
-__all__ = ["ENDORSED_TAGS", "EVIDENCE_OID", "TAG_OF_KIND", "encode_tagged_evidence", "read_dice", "read_tagged_evidence"]
+__all__ = [
+    "ENDORSED_TAGS",
+    "EVIDENCE_OID",
+    "TAG_OF_KIND",
+    "encode_tagged_evidence",
+    "read_dice",
+    "read_tagged_evidence",
+]
 
 EVIDENCE_OID = "2.23.133.5.4.9"
 #: Quotes of SGX and TDX: the header says which.

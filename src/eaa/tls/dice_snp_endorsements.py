@@ -33,7 +33,8 @@ def parse_snp_endorsements(version: int, parts: Sequence[CborValue]) -> SnpEndor
     """
     if version != _VERSION:
         raise UnsupportedError(
-            f"endorsements of an SNP report of version {version:#x} are not known", detail="endorsements_version"
+            f"endorsements of an SNP report of version {version:#x} are not known",
+            detail="endorsements_version",
         )
     octets = [part for part in parts if isinstance(part, bytes)]
     if len(octets) != _PARTS or len(parts) != _PARTS or not octets[0]:

@@ -1,9 +1,9 @@
 """The verifier of a peer's evidence, whatever hardware signed it. In order:
 
- 1. The evidence is of a kind that this instance takes.
- 2. It is genuine, as the verifier of its kind says, and its signed report data is exactly the 64 bytes
-    asked for.
- 3. It is acceptable under the policy.
+1. The evidence is of a kind that this instance takes.
+2. It is genuine, as the verifier of its kind says, and its signed report data is exactly the 64 bytes
+   asked for.
+3. It is acceptable under the policy.
 """
 
 from __future__ import annotations
@@ -112,5 +112,5 @@ class EvidenceVerifier:
 
 
 def held(came: bytes, expected: Sequence[bytes]) -> bytes:
-    """The one of ``expected`` that unverified evidence holds; verifying it then says whether that is signed."""
+    """The one of ``expected`` that unverified evidence holds: verifying it says whether that is signed."""
     return next((item for item in expected if item == came), expected[0])

@@ -74,7 +74,10 @@ VERIFIERS: tuple[Instance, ...] = (
     Instance("csv", 20, (EvidenceKind.CSV_REPORT,), unsupported=_NOT_VERIFIED),
     Instance("sgx_la", 15, (EvidenceKind.SGX_REPORT,), unsupported=_LOCAL),
     Instance(
-        SIMULATED, 0, _SGX + _TDX + _SNP, automatic=False,
+        SIMULATED,
+        0,
+        _SGX + _TDX + _SNP,
+        automatic=False,
         aliases=("simulated-sgx", "simulated-tdx", SIMULATED_SNP),
     ),
     Instance(NULL_VERIFIER, 0, automatic=False),

@@ -1,10 +1,10 @@
 """The verifier of a peer's SEV-SNP reports. In order:
 
- 1. The bytes are an attestation report.
- 2. Endorsements are taken from the own pool and from what the peer attached: of each part the one that fits
-    the report, the own one first, and of revocation lists the latest. AMD's issuers are known. Whose they are
-    decides nothing: they are verified like any.
- 3. The report is genuine, and its signed report data is exactly the 64 bytes asked for.
+1. The bytes are an attestation report.
+2. Endorsements are taken from the own pool and from what the peer attached: of each part the one that fits
+   the report, the own one first, and of revocation lists the latest. AMD's issuers are known. Whose they are
+   decides nothing: they are verified like any.
+3. The report is genuine, and its signed report data is exactly the 64 bytes asked for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from eaa.tls.evidence_verifier import held
 from eaa.tls.peer import AttachedEvidence
 from eaa.verify.result import Binding
 from eaa.verify.snp import SnpMemo, verify_report
-from eaa.verify.snp_result import SnpRules, VerifiedSnpEvidence
+from eaa.verify.snp_result import VerifiedSnpEvidence
 
 __all__ = ["SnpVerifier"]
 
@@ -33,12 +33,12 @@ _MAX_SELECTED = 1024
 
 @dataclass(frozen=True, slots=True)
 class SnpVerifier:
-    """Verifies reports under ``trust_anchors``; ``rules`` say what is put up with."""
+    """Verifies reports under ``trust_anchors``; ``allow_missing_crl`` as :func:`verify_report` has it."""
 
     pool: EndorsementPool | None
     trust_anchors: tuple[Certificate, ...]
     memo: SnpMemo
-    rules: SnpRules = SnpRules()
+    allow_missing_crl: bool = False
     _own: AmdParts = field(init=False, repr=False, compare=False)
     _selected: dict[Hashable, SnpEndorsements] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -66,12 +66,14 @@ class SnpVerifier:
         attached = evidence.collateral
         return verify_report(
             evidence.evidence,
-            endorsements=self._endorsements(report, attached if isinstance(attached, SnpEndorsements) else None),
+            endorsements=self._endorsements(
+                report, attached if isinstance(attached, SnpEndorsements) else None
+            ),
             trust_anchors=self.trust_anchors,
             binding=Binding(held(report.body.report_data, report_data), config_id),
             now=now,
             memo=self.memo,
-            rules=self.rules,
+            allow_missing_crl=self.allow_missing_crl,
         )
 
     def _endorsements(self, report: SnpReport, attached: SnpEndorsements | None) -> SnpEndorsements:

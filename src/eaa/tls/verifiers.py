@@ -21,7 +21,6 @@ from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.tls.snp_verifier import SnpVerifier
 from eaa.verify.dcap import Memo
 from eaa.verify.snp import SnpMemo
-from eaa.verify.snp_result import SnpRules
 
 __all__ = ["EvidenceVerifier", "NullVerifier", "make_verifier"]
 
@@ -31,7 +30,6 @@ _QVE_NOTE = (
 )
 #: ASK, ARK and list of each product and key kind, old and new ones.
 _SNP_CHAINS = 64
-_STRICT = SnpRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def make_verifier(
     memo: Memo,
     allow_null: bool,
     snp_memo: SnpMemo | None = None,
-    snp_rules: SnpRules = _STRICT,
+    allow_missing_crl: bool = False,
 ) -> EvidenceVerifier | NullVerifier:
     """The verifier by ``name``; empty is automatic: by kind of evidence, and never null.
 
@@ -71,7 +69,7 @@ def make_verifier(
         memo: what earlier calls verified of quotes.
         allow_null: whether ``nullverifier`` may be named.
         snp_memo: as ``memo``, of SNP reports; a new one by default.
-        snp_rules: what is put up with in SNP reports.
+        allow_missing_crl: verify SNP reports where there is no revocation list.
 
     Raises:
         UsageError: no such instance; null without ``allow_null``; anchors that cannot be meant.
@@ -91,7 +89,9 @@ def make_verifier(
         notes = (_simulated_note(anchors),)
         warning = notes[0]
     dcap = DcapVerifier(pool, anchors, memo)
-    snp = SnpVerifier(pool, anchors, SnpMemo(_SNP_CHAINS) if snp_memo is None else snp_memo, snp_rules)
+    snp = SnpVerifier(
+        pool, anchors, SnpMemo(_SNP_CHAINS) if snp_memo is None else snp_memo, allow_missing_crl
+    )
     vendors: dict[EvidenceKind, GenuineVerifier] = {
         EvidenceKind.SGX_QUOTE: dcap,
         EvidenceKind.TDX_QUOTE: dcap,

@@ -47,7 +47,7 @@ def test_another_vendors_endorsements() -> None:
     sgx = encode_attached(AttachedEvidence(EvidenceKind.SGX_QUOTE, b"Q", EMPTY))
     snp = encode_attached(AttachedEvidence(EvidenceKind.SNP_REPORT, b"Q", amd))
     for body in (sgx.replace(b"Q\1", b"Q\2"), snp.replace(b"Q\2", b"Q\1"), snp.replace(b"Q\2", b"Q\3")):
-        with pytest.raises(FormatError, match="expected 0 or [12] with a") as caught:
+        with pytest.raises(FormatError, match=r"expected 0 or [12] with a") as caught:
             decode_attached(body)
         assert caught.value.field == "collateral"
 

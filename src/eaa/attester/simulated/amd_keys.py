@@ -90,7 +90,9 @@ class AmdKeys:
         blocks = [block + _END for block in pem.split(_END)[:-1]]
         try:
             # Made here, and checking an RSA key takes half a second.
-            keys = [load_pem_private_key(block, None, unsafe_skip_rsa_key_validation=True) for block in blocks]
+            keys = [
+                load_pem_private_key(block, None, unsafe_skip_rsa_key_validation=True) for block in blocks
+            ]
         except ValueError:
             keys = []
         rsa_keys = [SimulatedRsaKey(key) for key in keys if isinstance(key, rsa.RSAPrivateKey)]

@@ -23,7 +23,6 @@ from pydantic_settings import (
 
 from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
-from eaa.verify.snp_result import SnpRules
 
 __all__ = [
     "AdminKeyEntry",
@@ -136,7 +135,9 @@ class Snp(_Section):
     """What is put up with in SEV-SNP reports, see docs/guide/snp.md."""
 
     require_vcek: bool = Field(default=False, description="refuse reports signed with a cloud's VLEK")
-    allow_masked_chip_id: bool = Field(default=False, description="accept reports that do not name their chip")
+    allow_masked_chip_id: bool = Field(
+        default=False, description="accept reports that do not name their chip"
+    )
     allow_provisional_firmware: bool = Field(
         default=False, description="accept firmware that the host can still roll back"
     )
@@ -146,16 +147,6 @@ class Snp(_Section):
     vmpl: tuple[Annotated[int, Field(ge=0, le=3)], ...] = Field(
         default=(0,), min_length=1, description="privilege levels that reports may speak for"
     )
-
-    @property
-    def rules(self) -> SnpRules:
-        """For verification."""
-        return SnpRules(
-            require_vcek=self.require_vcek,
-            allow_masked_chip_id=self.allow_masked_chip_id,
-            allow_provisional_firmware=self.allow_provisional_firmware,
-            allow_missing_crl=self.allow_missing_crl,
-        )
 
 
 class Verification(_Section):
