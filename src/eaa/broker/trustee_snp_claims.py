@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from eaa.appraisal.amd_advisories import Cpu, unmet_advisories
+from eaa.evidence.snp import SnpReportBody
 from eaa.evidence.snp_tcb import TcbVersion
 from eaa.verify.claims import rfc3339
 from eaa.verify.snp_result import VerifiedSnpEvidence
@@ -56,6 +58,7 @@ def snp_policy_claims(verified: VerifiedSnpEvidence) -> dict[str, Any]:
         "current_tcb": _tcb(report.current_tcb),
         "launch_tcb": _tcb(report.launch_tcb),
         "provisional_firmware": report.provisional,
+        "advisory_ids": [item.id for item in unmet_advisories(vek.product, _cpu(body), report.reported_tcb)],
         "product": str(vek.product),
         "signing_key": vek.kind.name,
         "csp_id": vek.csp_id,
@@ -63,6 +66,10 @@ def snp_policy_claims(verified: VerifiedSnpEvidence) -> dict[str, Any]:
         "revocation_checked": verified.revocation_checked,
         "earliest_expiration_date": rfc3339(verified.endorsements_expire),
     }
+
+
+def _cpu(body: SnpReportBody) -> Cpu | None:
+    return (body.cpuid_family, body.cpuid_model, body.cpuid_stepping) if body.version > 2 else None
 
 
 def _tcb(tcb: TcbVersion) -> dict[str, int | None]:

@@ -4,8 +4,10 @@
  2. Init-data, if given, is what the hardware says the guest was started with.
  3. The evidence is genuine, and its signed report data is one of those that bind the challenge and the key.
  4. An event log that came with it leads to the registers that the hardware signed.
+ 5. An SNP report is acceptable to the verifier's own policy: the key that signed it, the chip, committed
+    firmware, and who in the guest asked for it.
 
-How acceptable it is, an out-of-date platform or a debug bit included, is left to the policy.
+How acceptable it is beyond that, an out-of-date platform or a debug bit included, is left to the policy.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from eaa.appraisal.appraise import appraise, require
 from eaa.broker.judgement import Environment
 from eaa.broker.kbs.binding import additional_digest, primary_digests, report_data_field
 from eaa.broker.kbs.challenge import Challenge
@@ -33,6 +36,7 @@ from eaa.evidence.event_log import parse_event_log
 from eaa.evidence.snp import parse_snp_report
 from eaa.tls.evidence_verifier import EvidenceVerifier
 from eaa.tls.peer import AttachedEvidence, Endorsements, EvidenceKind
+from eaa.verify.snp_result import VerifiedSnpEvidence
 
 __all__ = ["EnvironmentVerifier"]
 
@@ -57,6 +61,7 @@ class EnvironmentVerifier:
             AccessDenied: ``access_denied.sample``.
             EndorsementNotFound: there is nothing to verify it with.
             VerificationError: not genuine, or not bound to the challenge, the key, or the init-data.
+            AppraisalDenied: an SNP report that the verifier's own policy does not take.
         """
         init_data = parse_init_data(request.init_data) if request.init_data is not None else None
         runtime: dict[str, Any] = {"nonce": request.nonce, "tee-pubkey": dict(request.tee_key.jwk)}
@@ -92,7 +97,7 @@ class EnvironmentVerifier:
         else:
             # 2.
             register = expected_register(tee, init_data.digest) if init_data is not None else None
-            # 3.–4.
+            # 3.–5.
             claims = self._genuine(evidence, expected, register, now)
             sha256 = hashlib.sha256(evidence.evidence).hexdigest()
         seen = policy_input(
@@ -113,7 +118,11 @@ class EnvironmentVerifier:
             now=now,
         )
         log = parse_event_log(evidence.event_log) if evidence.event_log is not None else None
-        return policy_claims(verified, log)[1]
+        claims = policy_claims(verified, log)[1]
+        # 5.
+        if isinstance(verified, VerifiedSnpEvidence):
+            require(appraise(verified, self.verifier.policy, now=now))
+        return claims
 
     def _endorsements(self, evidence: ParsedEvidence) -> Endorsements | None:
         """Those that go with the evidence; of an SNP report, what its host supplied with it too."""

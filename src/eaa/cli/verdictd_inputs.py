@@ -37,8 +37,8 @@ __all__ = ["channel_config", "evidence_source"]
 _MEMO_ENTRIES = 65536
 #: The simulated vendor's endorsements change once in 14 days, and each overlaps the next.
 _SIMULATED_SECONDS = 60.0
-#: What is acceptable the broker's policies decide; of a channel's peer only genuineness is asked before.
-_ANY = Policy(accepted_statuses=frozenset(TcbStatus) - {TcbStatus.REVOKED}, allow_debug=True)
+#: What is acceptable the broker's policies decide; before, only what no policy may leave open is asked.
+_STATUSES = frozenset(TcbStatus) - {TcbStatus.REVOKED}
 
 
 def evidence_source(config: VerdictdConfig) -> tuple[EvidenceSource, tuple[str, ...]]:
@@ -112,9 +112,11 @@ def _pool(paths: tuple[Path, ...]) -> tuple[EndorsementPool | None, list[str]]:
 def _verifier(
     name: str, config: VerdictdConfig, pool: EndorsementPool | None, *, allow_null: bool
 ) -> EvidenceVerifier | NullVerifier:
+    snp = config.verification.snp
+    policy = Policy(accepted_statuses=_STATUSES, allow_debug=True, snp=snp.policy)
     return make_verifier(
-        name, policy=_ANY, pool=pool, trust_anchors=_anchors(config), memo=Memo(_MEMO_ENTRIES),
-        allow_null=allow_null, allow_missing_crl=config.verification.snp.allow_missing_crl,
+        name, policy=policy, pool=pool, trust_anchors=_anchors(config), memo=Memo(_MEMO_ENTRIES),
+        allow_null=allow_null, allow_missing_crl=snp.allow_missing_crl,
     )  # fmt: skip
 
 

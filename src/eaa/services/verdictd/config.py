@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -21,6 +21,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from eaa.appraisal.amd_advisories import AMD_ADVISORIES
+from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
 
@@ -144,9 +146,19 @@ class Snp(_Section):
     allow_missing_crl: bool = Field(
         default=False, description="accept reports where there is no revocation list: revoked ones among them"
     )
-    vmpl: tuple[Annotated[int, Field(ge=0, le=3)], ...] = Field(
-        default=(0,), min_length=1, description="privilege levels that reports may speak for"
-    )
+    max_vmpl: int = Field(default=0, ge=0, le=3, description="of who asked for the report in the guest")
+
+    @property
+    def policy(self) -> SnpPolicy:
+        """What is asked of a report before policies: which bulletins apply and what it runs is theirs."""
+        return SnpPolicy(
+            accepted_advisories=frozenset(item.id for item in AMD_ADVISORIES),
+            require_vcek=self.require_vcek,
+            allow_masked_chip_id=self.allow_masked_chip_id,
+            allow_provisional_firmware=self.allow_provisional_firmware,
+            refused_guest_policy=frozenset(),
+            max_vmpl=self.max_vmpl,
+        )
 
 
 class Verification(_Section):
