@@ -14,20 +14,22 @@ import click
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.reference_values import parse_reference_values
 from eaa.attester.instances import AttesterOptions, choose_attester
+from eaa.attester.simulated_amd_store import SimulatedAmdStore
 from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.cli.anchors import load_anchors
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.params import StatusList
-from eaa.cli.simulated_fields import simulated_fields
+from eaa.cli.simulated_options import simulated_settings
+from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
 from eaa.endorsements.pool import EndorsementPool, merge
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, FormatError, UsageError
-from eaa.tls.instances import SIMULATED, VERIFIERS, find_instance, require_crypto, require_tls
+from eaa.tls.instances import SIMULATED, SIMULATED_SNP, VERIFIERS, find_instance, require_crypto, require_tls
 from eaa.tls.peer import Attester, PeerVerifier, Profile
-from eaa.tls.verifiers import DcapVerifier, make_verifier
+from eaa.tls.verifiers import EvidenceVerifier, make_verifier
 from eaa.transport.config import ChannelConfig
 from eaa.verify.dcap import Memo
 
@@ -135,12 +137,12 @@ def _options(short: str, log_level: str) -> list[Callable[[Any], Any]]:
         option("--collateral", multiple=True, metavar="PATH",
                help="Own endorsements, preferred to what peers attach: a file or a folder. Repeatable."),
         option("--trust-anchor", multiple=True, metavar="FILE",
-               help="Root certificate, PEM or DER, to trust instead of Intel's. Repeatable."),
+               help="Root certificate, PEM or DER, to trust instead of Intel's and AMD's. Repeatable."),
         option("--reference", metavar="FILE",
                help="Reference values that the peer's measurements must match."),
         option("--accept-status", type=StatusList(), multiple=True, metavar="STATUS",
                help="TCB statuses to accept. Repeatable, or separated by commas.  [default: UpToDate]"),
-        option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave or TD."),
+        option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave, TD or guest."),
         option("--unsafe-null", is_flag=True,
                help="Allow nullattester and nullverifier to be named: nothing is proven then."),
         option("--simulated-dir", metavar="DIR",
@@ -176,9 +178,12 @@ def build_channel_config(
 
 
 def _attester(options: ChannelOptions, notes: list[str]) -> Attester:
+    simulated = simulated_settings(options.attester, os.environ)
     settings = AttesterOptions(
         simulated_directory=options.simulated_store.directory,
-        simulated_fields=simulated_fields(options.attester, os.environ),
+        simulated_fields=simulated.fields,
+        simulated_debug=simulated.debug,
+        simulated_machine=simulated.machine,
     )
     chosen = choose_attester(
         options.attester, root=Path("/"), options=settings, allow_null=options.unsafe_null
@@ -198,7 +203,7 @@ def _verifier(options: ChannelOptions, policy: Policy | None, notes: list[str]) 
         allow_null=options.unsafe_null,
     )
     notes += verifier.notes
-    if isinstance(verifier, DcapVerifier) and policy.reference_values is None:
+    if isinstance(verifier, EvidenceVerifier) and policy.reference_values is None:
         notes.append("no measurement is compared: there is no --reference; any code passes")
     return verifier
 
@@ -214,13 +219,17 @@ def _pool(options: ChannelOptions, notes: list[str]) -> EndorsementPool | None:
 
 
 def _anchors(options: ChannelOptions) -> tuple[Certificate, ...]:
-    """Of ``simulated`` its vendor's root alone; else those that were named, or Intel's."""
+    """Of ``simulated`` its vendors' roots alone; else those that were named, or Intel's and AMD's."""
     simulated = options.verifier and find_instance(VERIFIERS, "verifier", options.verifier).name == SIMULATED
     if not simulated:
-        return load_anchors(options.trust_anchor) or INTEL_SGX_ROOTS
+        return load_anchors(options.trust_anchor) or (*INTEL_SGX_ROOTS, *AMD_ARKS)
     if options.trust_anchor:
         raise UsageError(
-            "--verifier simulated believes the root in its own folder; --trust-anchor does not go with it",
+            "--verifier simulated believes the roots in its own folder; --trust-anchor does not go with it",
             detail="trust_anchors",
         )
-    return (options.simulated_store.trust_anchor(now=datetime.now(UTC)),)
+    store, now = options.simulated_store, datetime.now(UTC)
+    amd = SimulatedAmdStore(store)
+    # Its keys take seconds to make: not for those who have other evidence.
+    arks = amd.trust_anchors(now=now) if options.verifier == SIMULATED_SNP else amd.known_anchors()
+    return (store.trust_anchor(now=now), *arks)
