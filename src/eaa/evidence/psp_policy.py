@@ -1,4 +1,4 @@
-"""The guest policy of SEV, and what Hygon CSV's has in common with it [SEV-API 3]."""
+"""The guest policies of SEV [SEV-API 3] and of Hygon CSV, which began as a copy of it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from eaa.errors import FormatError
 from eaa.evidence.bits import named_bits
 
-__all__ = ["SEV_POLICY_BITS", "PspPolicy", "SevPolicy", "parse_sev_policy"]
+__all__ = ["CSV_POLICY_BITS", "SEV_POLICY_BITS", "CsvPolicy", "PspPolicy", "SevPolicy", "parse_sev_policy"]
 
 _COMMON_BITS: Mapping[int, str] = {0: "NODBG", 1: "NOKS", 2: "ES", 3: "NOSEND", 4: "DOMAIN"}
 #: Below the API version in bits 16 to 31; bits 6 to 15 are reserved.
 SEV_POLICY_BITS: Mapping[int, str] = {**_COMMON_BITS, 5: "SEV"}
 _SEV_RESERVED = 0xFFC0
+#: Below the least versions of HSK, CEK and API in bits 8 to 31 [CSV-RS GuestPolicy].
+CSV_POLICY_BITS: Mapping[int, str] = {**_COMMON_BITS, 5: "CSV", 6: "CSV3", 7: "ASID_REUSE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,41 @@ class SevPolicy(PspPolicy):
     def names(self) -> tuple[str, ...]:
         """The named bits that are set, low to high."""
         return named_bits(self.value & 0x3F, SEV_POLICY_BITS)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvPolicy(PspPolicy):
+    """The policy of a Hygon CSV guest. Every bit has a meaning."""
+
+    @property
+    def csv(self) -> bool:
+        """Whether the guest may only be sent to platforms with CSV."""
+        return self.has(5)
+
+    @property
+    def csv3(self) -> bool:
+        """Whether it is a CSV3 guest, whose memory the host cannot write."""
+        return self.has(6)
+
+    @property
+    def asid_reuse(self) -> bool:
+        """Whether guests of the same owner may share an address space id; it allows, unlike the others."""
+        return self.has(7)
+
+    @property
+    def hsk_version(self) -> int:
+        """The least version of the HSK of a platform that the guest is sent to, 0 to 15."""
+        return self.value >> 8 & 0xF
+
+    @property
+    def cek_version(self) -> int:
+        """The least version of the CEK of a platform that the guest is sent to, 0 to 15."""
+        return self.value >> 12 & 0xF
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The named bits that are set, low to high."""
+        return named_bits(self.value & 0xFF, CSV_POLICY_BITS)
 
 
 def parse_sev_policy(value: int, *, offset: int) -> SevPolicy:

@@ -24,7 +24,7 @@ SEV_LIMITS: Mapping[str, str] = MappingProxyType(
         "a key or a channel of the guest cannot be bound to it",
         "running_state": "the digest is of what was loaded at launch; nothing says that the guest still runs",
         "memory_integrity": "the host can replay, move and corrupt the guest's encrypted pages unnoticed",
-        "firmware_version": "the report does not name the firmware; the PEK names the version that made the PEK",
+        "firmware_version": "the report does not name the firmware; the PEK names the version that made it",
         "chip_identity": "the chip is known by its CEK alone; no chip id is signed",
         "revocation": "the certificates have no validity period, and there is no revocation list",
         "registers": "the host can read and change the registers of the guest, which is not an SEV-ES guest",
