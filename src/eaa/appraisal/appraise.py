@@ -3,14 +3,19 @@
 Rules, in the order in which they are applied; the first that fails names the code:
 
  1. ``endorsements``: what vouched for the evidence has not expired by ``now``.
- 2. ``tcb_status``: the converged status is accepted, or tolerated within the grace period.
- 3. ``evaluation_data_number``, ``advisories``: only if the policy asks.
- 4. ``debug``.
- 5. SGX: ``initialized``, ``attributes_unknown``, ``privileged_keys``.
+ 2. The platform. SGX and TDX: ``tcb_status``, the converged status is accepted, or tolerated within the
+    grace period; ``evaluation_data_number``, ``advisories`` only if the policy asks.
+    SNP: ``advisories``, fixes of known bulletins are there, or their lack is accepted or tolerated;
+    ``minimum_tcb``, ``minimum_launch_tcb``, ``signing_key`` if the policy asks; ``provisional_firmware``,
+    ``chip_id``; ``revocation``, a note.
+ 3. ``debug``.
+ 4. SGX: ``initialized``, ``attributes_unknown``, ``privileged_keys``.
     TDX: ``td_attributes_unknown``, ``sept_ve_disable``, ``migratable``, ``service_td``.
- 6. ``reference_values`` if there are none for this TEE, else one rule per field, under its name:
-    ``mr_enclave``, ``min_isv_svn``, ``mr_td``, …; ``boot_chain``, ``measurements``.
- 7. ``freshness``: a note if the evidence was not bound to the caller's report data.
+    SNP: ``guest_policy_…``, ``platform_info_…`` and ``guest_policy_abi`` as the policy asks, ``vmpl``,
+    ``launch_mit_vector``, ``current_mit_vector`` if the policy asks.
+ 5. ``reference_values`` if there are none for this TEE, else one rule per field, under its name:
+    ``mr_enclave``, ``min_isv_svn``, ``mr_td``, ``measurement``, …; ``boot_chain``, ``measurements``.
+ 6. ``freshness``: a note if the evidence was not bound to the caller's report data.
 """
 
 from __future__ import annotations
@@ -25,16 +30,18 @@ from eaa.appraisal.policy import Policy
 from eaa.appraisal.result import AttestationResult, RuleOutcome
 from eaa.appraisal.rules_dcap import dcap_findings
 from eaa.appraisal.rules_endorsements import endorsements_finding
+from eaa.appraisal.rules_snp import snp_findings
 from eaa.appraisal.trust_vector import Tier, TrustVector
 from eaa.errors import AppraisalDenied, UsageError
 from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.result import VerifiedEvidence
+from eaa.verify.snp_result import VerifiedSnpEvidence
 
 __all__ = ["RULES", "appraise", "require"]
 
 #: By kind of evidence. Each takes evidence of its own kind only, which a mapping's type cannot say.
 RULES: Mapping[type[VerifiedEvidence], Callable[[Any, Policy, datetime], Iterator[Finding]]]
-RULES = MappingProxyType({VerifiedDcapEvidence: dcap_findings})
+RULES = MappingProxyType({VerifiedDcapEvidence: dcap_findings, VerifiedSnpEvidence: snp_findings})
 
 
 def appraise(verified: VerifiedEvidence, policy: Policy, *, now: datetime) -> AttestationResult:

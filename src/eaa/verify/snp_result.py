@@ -1,4 +1,4 @@
-"""What SNP verification establishes, and what it may be told to put up with."""
+"""What SNP verification establishes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,7 @@ from eaa.evidence.snp_tcb import TcbVersion
 from eaa.verify.claims import structure_claims
 from eaa.verify.result import VerifiedEvidence
 
-__all__ = ["SnpRules", "VerifiedSnpEvidence", "snp_report_claims"]
-
-
-@dataclass(frozen=True, slots=True)
-class SnpRules:
-    """What may be put up with, or must not be. As made, only a VLEK is put up with.
-
-    - ``require_vcek``: the key must be the chip's own, not one that a cloud loaded into it;
-    - ``allow_masked_chip_id``: a VCEK's report may leave its chip id out. Its TCB and signature still bind
-      it to the certificate;
-    - ``allow_provisional_firmware``: the firmware that runs need not be committed. The host can go back to
-      the committed one at any time, and with it to the TCB of it;
-    - ``allow_missing_crl``: without a revocation list nothing is known of revocation, and the result says so.
-    """
-
-    require_vcek: bool = False
-    allow_masked_chip_id: bool = False
-    allow_provisional_firmware: bool = False
-    allow_missing_crl: bool = False
+__all__ = ["VerifiedSnpEvidence", "snp_report_claims"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
