@@ -13,8 +13,8 @@ from eaa.cli.describe_certificate import describe_certificate, describe_certific
 from eaa.cli.describe_document import describe_endorsements, describe_identity, describe_tcb_info
 from eaa.cli.describe_event_log import describe_event_log
 from eaa.cli.describe_quote import describe_enclave_report, describe_quote, describe_td_report
-from eaa.cli.evidence import KIND_NAMES
 from eaa.cli.files import load_input
+from eaa.endorsements.evidence_kinds import KIND_NAMES
 from eaa.endorsements.recognise import Kind, Recognised, recognise
 from eaa.errors import UnsupportedError
 

@@ -15,12 +15,11 @@ from eaa.appraisal.appraise import appraise
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.result import AttestationResult
 from eaa.cli.endorsements import collateral_of, explain_missing, platform_of
-from eaa.cli.evidence import recognise_evidence
 from eaa.cli.files import CollateralFiles
 from eaa.cli.rules import appraisal_rules, binding_rules, event_log_rules
 from eaa.cli.verdict import Verdict, failure_fields, verified_fields
+from eaa.endorsements.evidence_kinds import recognise_evidence
 from eaa.endorsements.recognise import Kind, Recognised
-from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import (
     BindingError,
@@ -177,6 +176,6 @@ def _further_notes(result: AttestationResult) -> list[str]:
 
 
 def _simulated(verified: VerifiedEvidence) -> list[str]:
-    if verified.trust_anchor.common_name.startswith(SIMULATED_NAME_PREFIX):
+    if verified.trust_anchor.simulated:
         return ["the trust anchor is that of a simulated vendor: no hardware vouches for this evidence"]
     return []
