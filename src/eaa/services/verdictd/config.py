@@ -212,6 +212,19 @@ class Admin(_Section):
     keys: tuple[AdminKeyEntry, ...] = ()
 
 
+class References(_Section):
+    """Whose reference values are taken. An administrator's token is needed besides."""
+
+    signers: tuple[Path, ...] = Field(default=(), description="Ed25519 public keys, PEM, of signed values")
+    require_signed: bool = Field(default=False, description="no other values are taken")
+
+    @model_validator(mode="after")
+    def _signers(self) -> References:
+        if self.require_signed and not self.signers:
+            raise ValueError("require_signed needs signers")
+        return self
+
+
 class Log(_Section):
     """One line for each event on stderr."""
 
@@ -238,6 +251,7 @@ class VerdictdConfig(BaseSettings):
     tokens: Tokens = Field(default_factory=Tokens)
     limits: Limits = Field(default_factory=Limits)
     admin: Admin = Field(default_factory=Admin)
+    references: References = Field(default_factory=References)
     log: Log = Field(default_factory=Log)
 
     @property
