@@ -19,7 +19,7 @@ from eaa.endorsements.sev_endorsements import SevEndorsements, read_sev_parts
 from eaa.endorsements.sev_roots import AMD_SEV_ARKS, AMD_SEV_ASKS, sev_product
 from eaa.errors import FormatError, SignatureError, VerificationError
 from eaa.evidence.psp_certificate import KeyUsage
-from eaa.evidence.psp_policy import SevPolicy
+from eaa.evidence.psp_policy import SevGuestPolicy
 from eaa.evidence.sev_evidence import SevProduct
 from eaa.evidence.sev_launch import SevFirmware, kernel_hashes_table, launch_digest
 from eaa.verify.sev import SevMemo, verify_sev_report
@@ -167,7 +167,7 @@ def test_sevctls_measurements(version: tuple[int, int, int], policy: int, what: 
     }[what]
     launch = verify_launch_measurement(
         base64.b64decode(expected), tik=file_of(row, "tik1.bin"), firmware=SevFirmware(*version),
-        policy=SevPolicy(policy), digest=digest,
+        policy=SevGuestPolicy(policy), digest=digest,
     )  # fmt: skip
     assert launch.mnonce == base64.b64decode(expected)[32:]
     assert what == "vmsa" or launch.mnonce == base64.b64decode(NONCE)

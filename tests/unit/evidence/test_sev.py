@@ -9,7 +9,7 @@ import pytest
 
 from eaa.errors import FormatError
 from eaa.evidence.psp_certificate import KeyUsage
-from eaa.evidence.psp_policy import CsvPolicy, SevPolicy, parse_sev_policy
+from eaa.evidence.psp_policy import CsvGuestPolicy, SevGuestPolicy, parse_sev_policy
 from eaa.evidence.sev import SEV_REPORT_BYTES, SevReportBody, parse_sev_report
 from eaa.evidence.sev_evidence import SEV_EVIDENCE_BYTES, SevEvidence, SevProduct, parse_sev_evidence
 from tests.fakes.sev_vendor import MNONCE, make_sev_guest
@@ -61,16 +61,16 @@ def test_each_bit_of_the_policy_has_its_name() -> None:
         assert [getattr(policy, other) for other in properties] == [other == name for other in properties]
         assert policy.names == (name.upper(),)
         assert policy.debug_allowed == (name != "nodbg")
-    assert SevPolicy(0xFFFF_003F).names == ("NODBG", "NOKS", "ES", "NOSEND", "DOMAIN", "SEV")
+    assert SevGuestPolicy(0xFFFF_003F).names == ("NODBG", "NOKS", "ES", "NOSEND", "DOMAIN", "SEV")
 
 
 def test_each_bit_of_a_csv_policy_has_its_name() -> None:
     properties = ("nodbg", "noks", "es", "nosend", "domain", "csv", "csv3", "asid_reuse")
     for bit, name in enumerate(properties):
-        policy = CsvPolicy(1 << bit)
+        policy = CsvGuestPolicy(1 << bit)
         assert [getattr(policy, other) for other in properties] == [other == name for other in properties]
         assert policy.names == (name.upper(),)
-    versions = CsvPolicy(0x04_01_32_00)
+    versions = CsvGuestPolicy(0x04_01_32_00)
     assert (versions.hsk_version, versions.cek_version) == (2, 3)
     assert (versions.api_major, versions.api_minor, versions.names) == (1, 4, ())
 

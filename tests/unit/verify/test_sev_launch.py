@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from eaa.errors import BindingError, FormatError, UsageError
-from eaa.evidence.psp_policy import SevPolicy
+from eaa.evidence.psp_policy import SevGuestPolicy
 from eaa.evidence.sev_launch import SevFirmware, kernel_hashes_table, launch_digest, parse_sev_launch_measure
 from eaa.verify.sev_launch import verify_launch_measurement
 from tests.fakes.sev_vendor import MNONCE, make_sev_guest
@@ -31,12 +31,12 @@ def test_the_launch_that_was_measured() -> None:
         (TIK, replace(FIRMWARE, api_major=2), None, None),
         (TIK, replace(FIRMWARE, api_minor=50), None, None),
         (TIK, replace(FIRMWARE, build=7), None, None),
-        (TIK, FIRMWARE, SevPolicy(0), None),
+        (TIK, FIRMWARE, SevGuestPolicy(0), None),
         (TIK, FIRMWARE, None, bytes(32)),
     ],
 )
 def test_any_other_value(
-    tik: bytes, firmware: SevFirmware, policy: SevPolicy | None, digest: bytes | None
+    tik: bytes, firmware: SevFirmware, policy: SevGuestPolicy | None, digest: bytes | None
 ) -> None:
     guest = make_sev_guest("rome-es")
     with pytest.raises(BindingError) as caught:
