@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.cli.anchors import load_anchors
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.params import StatusList
-from eaa.codec.text import decode_hex
+from eaa.cli.simulated_fields import simulated_fields
 from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
 from eaa.endorsements.pool import EndorsementPool, merge
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
@@ -33,7 +33,6 @@ from eaa.verify.dcap import Memo
 
 __all__ = [
     "LOG_LEVELS",
-    "SIMULATED_MR_ENCLAVE",
     "ChannelOptions",
     "build_channel_config",
     "channel_options",
@@ -41,8 +40,6 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: MRENCLAVE of the attester ``simulated``, for the demo and for tests: 64 hex digits.
-SIMULATED_MR_ENCLAVE = "EAA_SIMULATED_MRENCLAVE"
 #: As the originals spell them.
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal", "off")
 #: Chains, identities, TCB infos and revocation lists of a few hundred platforms.
@@ -181,24 +178,13 @@ def build_channel_config(
 def _attester(options: ChannelOptions, notes: list[str]) -> Attester:
     settings = AttesterOptions(
         simulated_directory=options.simulated_store.directory,
-        simulated_fields=_simulated_fields(os.environ),
+        simulated_fields=simulated_fields(options.attester, os.environ),
     )
     chosen = choose_attester(
         options.attester, root=Path("/"), options=settings, allow_null=options.unsafe_null
     )
     notes += [f"attester {item.name} is passed over: {item.reason}" for item in chosen.passed_over]
     return chosen.attester
-
-
-def _simulated_fields(environment: Mapping[str, str]) -> dict[str, Any]:
-    """What a simulated enclave says of itself, where the environment wants it otherwise."""
-    text = environment.get(SIMULATED_MR_ENCLAVE)
-    if not text:
-        return {}
-    try:
-        return {"mr_enclave": decode_hex(text, "environment", SIMULATED_MR_ENCLAVE, length=32)}
-    except FormatError as error:
-        raise ConfigError(str(error), detail="simulated_mr_enclave", key=SIMULATED_MR_ENCLAVE) from None
 
 
 def _verifier(options: ChannelOptions, policy: Policy | None, notes: list[str]) -> PeerVerifier:

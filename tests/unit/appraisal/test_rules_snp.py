@@ -126,7 +126,7 @@ def test_vmpl(vmpl: int) -> None:
 
 @pytest.mark.parametrize("vector", ["launch_mit_vector", "current_mit_vector"])
 def test_mitigation_vectors(vector: str) -> None:
-    both = {"launch_mit_vector": 0b111, "current_mit_vector": 0b111}
+    both: dict[str, Any] = {"launch_mit_vector": 0b111, "current_mit_vector": 0b111}
     assert appraised(snp_evidence(**both), required_mitigations=0b101).accepted
     lacking = snp_evidence(**both | {vector: 0b110})
     assert failed(appraised(lacking, required_mitigations=0b101)) == [vector]
