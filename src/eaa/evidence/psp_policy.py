@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from eaa.errors import FormatError
 from eaa.evidence.bits import named_bits
 
-__all__ = ["CSV_POLICY_BITS", "SEV_POLICY_BITS", "CsvGuestPolicy", "PspGuestPolicy", "SevGuestPolicy", "parse_sev_policy"]
+__all__ = [
+    "CSV_POLICY_BITS",
+    "SEV_POLICY_BITS",
+    "CsvGuestPolicy",
+    "PspGuestPolicy",
+    "SevGuestPolicy",
+    "parse_sev_policy",
+]
 
 _COMMON_BITS: Mapping[int, str] = {0: "NODBG", 1: "NOKS", 2: "ES", 3: "NOSEND", 4: "DOMAIN"}
 #: Below the API version in bits 16 to 31; bits 6 to 15 are reserved.
