@@ -14,6 +14,7 @@ import click
 from eaa.cli.console import clean, columns, debug_option, output_option
 from eaa.cli.params import Time
 from eaa.cli.reference_store import store_option
+from eaa.cli.verdict_reference_compute_file import write_reference_file
 from eaa.cli.verdict_reference_compute_signed import write_signed_values
 from eaa.cli.verdict_server import Server, server_options
 from eaa.cli.verdict_show import show
@@ -44,14 +45,18 @@ def computing(function: Callable[..., Computed]) -> Callable[..., None]:
         "--sign-to", metavar="FILE",
         help="Write them to this new file, signed by the owner's key; needs --expires.",
     )  # fmt: skip
+    @click.option(
+        "--reference-to", metavar="FILE",
+        help="Write the measurements among them to this new file, for shelter verify --reference.",
+    )  # fmt: skip
     @store_option
     @output_option
     @server_options
     @debug_option
     @functools.wraps(function)
     def command(
-        *, server: Server, register: bool, expires: datetime | None, sign_to: str | None, store: str | None,
-        output: str, **options: Any,
+        *, server: Server, register: bool, expires: datetime | None, sign_to: str | None,
+        reference_to: str | None, store: str | None, output: str, **options: Any,
     ) -> None:  # fmt: skip
         if sign_to is not None and expires is None:
             raise click.UsageError("--sign-to needs --expires: the file says until when it holds")
@@ -62,6 +67,8 @@ def computing(function: Callable[..., Computed]) -> Callable[..., None]:
         if sign_to is not None and expires is not None:
             key_id = write_signed_values(sign_to, values, expires, store)
             click.echo(clean(f"signed by {key_id} into {sign_to}"), err=True)
+        if reference_to is not None:
+            write_reference_file(reference_to, values)
         if register:
             _register(server, values, expires)
         rows = [(name, json.dumps(value)) for name, value in values.items()]
