@@ -55,7 +55,7 @@ def _snp(text: str) -> SimulatedSettings:
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = item.partition("=")
         into = fields if name in _FIELDS else machine
-        parse = (_FIELDS | _MACHINE).get(name)
+        parse = _FIELDS.get(name) or _MACHINE.get(name)
         if parse is None:
             raise _error(f"{name!r:.40} is not known; there are {', '.join([*_FIELDS, *_MACHINE])}")
         try:
