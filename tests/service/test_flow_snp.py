@@ -13,7 +13,7 @@ import pytest
 from eaa.attester.simulated_amd_store import ARKS_FILE
 from eaa.cli.demo_flow_processes import Done, listening, run_to_end
 from eaa.cli.reference_store import STORE_VARIABLE
-from eaa.cli.simulated_options import SIMULATED_SNP_GUEST
+from eaa.cli.simulated_snp_fields import SIMULATED_SNP_GUEST
 from tests.fakes.simulated_amd import seed_simulated_amd
 
 BUILT, OTHER = "11" * 48, "22" * 48

@@ -399,6 +399,22 @@ def test_logs_and_decisions_hold_no_secret(verdictd: Running, caplog: pytest.Log
     assert "default" not in verdictd.service.metrics_text()
 
 
+def test_what_breaks_inside_is_neither_shown_nor_logged(
+    verdictd: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object, **__: object) -> bytes:
+        raise ValueError(f"not a key: {SECRET!r}")
+
+    guest = verdictd.guest(TD)
+    guest.handshake()
+    monkeypatch.setattr(verdictd.service.core.database.resources, "read", broken)
+    answer = guest.http.get(f"/kbs/v0/resource/{PATH}")
+    assert answer.status_code == 500
+    assert "the one secret" not in answer.text
+    assert "resource/default/key/1 failed: ValueError" in caplog.text
+    assert "the one secret" not in caplog.text
+
+
 def _seconds(count: float) -> timedelta:
 
     return timedelta(seconds=count)

@@ -14,7 +14,7 @@ from eaa.cli.demo_cases import ACCEPTED, Shown
 from eaa.cli.demo_flow_attacks import Outcome, attacks
 from eaa.cli.demo_flow_processes import listening, run_to_end
 from eaa.cli.reference_store import STORE_VARIABLE
-from eaa.cli.simulated_options import SIMULATED_MR_ENCLAVE
+from eaa.cli.simulated_fields import SIMULATED_MR_ENCLAVE
 from eaa.errors import InternalError
 from eaa.storage.reference_store import REFERENCE_FILE
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from eaa.endorsements.recognise import Kind, Recognised, recognise
+from eaa.endorsements.recognise_snp import begins_as_snp
 from eaa.errors import FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import parse_quote
+from eaa.evidence.snp_evidence import parse_snp_evidence
 
 __all__ = ["EVIDENCE", "KIND_NAMES", "recognise_evidence"]
 
@@ -59,9 +61,10 @@ def _recognise(data: bytes) -> Recognised:
     try:
         return recognise(data)
     except FormatError as error:
-        # A quote is what comes most often: of binary, say in which field it is none.
+        # Of binary, say in which field it is none of what comes most often.
         if error.code == "format.unrecognised" and not _is_text(data):
-            parse_quote(data)
+            parse: Callable[[bytes], object] = parse_snp_evidence if begins_as_snp(data) else parse_quote
+            parse(data)
         raise
 
 

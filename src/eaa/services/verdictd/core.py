@@ -27,6 +27,7 @@ from eaa.broker.release import Events, Releaser
 from eaa.broker.verified_environment import EnvironmentVerifier
 from eaa.errors import ConfigError, LimitExceeded
 from eaa.policy.regorus_engine import RegorusEngine
+from eaa.policy.trial import TrialEngine
 from eaa.services.verdictd.admin_key import load_or_create_admin_key
 from eaa.services.verdictd.books import Books
 from eaa.services.verdictd.config import AdminKeyEntry, VerdictdConfig
@@ -143,7 +144,7 @@ async def open_core(config: VerdictdConfig, evidence: EvidenceSource, events: Ev
         new_id=new_id, random=secrets.token_bytes, run=appraisals, events=events,
     )  # fmt: skip
     administration = Administration(
-        database, engine, now=clock, new_id=new_id, random=secrets.token_bytes, aside=asyncio.to_thread
+        database, TrialEngine(), now=clock, new_id=new_id, random=secrets.token_bytes, aside=asyncio.to_thread
     )
     credentials, said = _credentials(config)
     return Core(

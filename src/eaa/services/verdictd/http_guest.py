@@ -15,6 +15,7 @@ from eaa.broker.kbs.errors import error_response
 from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, LimitExceeded, ResourceNotFound, UsageError
+from eaa.services.verdictd.logs import log_unexpected
 from eaa.services.verdictd.rate import RateLimit
 
 __all__ = ["AdminResource", "Answer", "GuestRoutes", "read_body"]
@@ -124,7 +125,7 @@ def _guarded(answer: Answer) -> Answer:
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
-            _LOG.exception("%s failed", request.url.path)
+            log_unexpected(_LOG, f"{request.method} {request.url.path[:128]}", error)
             return _refusal(request, InternalError(type(error).__name__))
 
     return guarded
