@@ -42,13 +42,13 @@ def from_quote(name: str, given: Mapping[str, Pattern], fields: Sequence[str]) -
     what, body = _body(name)
     source, notes = f"unverified {what} {name}", [f"the {what} was not verified: anybody can have written it"]
     if isinstance(body, EnclaveReport | SnpReportBody):
-        is_snp = isinstance(body, SnpReportBody)
         if given or fields:
             named = ", ".join((*given, *fields))
-            whose = "SNP guest" if is_snp else "SGX enclave"
+            whose = "SNP guest" if isinstance(body, SnpReportBody) else "SGX enclave"
             raise UsageError(f"{name} is an {whose}'s and has no {named}", detail="tee")
-        tee, code = ("snp", body.measurement) if is_snp else ("sgx", body.mr_enclave)
-        return Measured(tee, (code,), source, notes=notes)
+        if isinstance(body, SnpReportBody):
+            return Measured("snp", (body.measurement,), source, notes=notes)
+        return Measured("sgx", (body.mr_enclave,), source, notes=notes)
     came: dict[str, bytes] = {field: getattr(body, field) for field in ("mr_td", *TD_FIELDS)}
     return Measured(
         "tdx",
