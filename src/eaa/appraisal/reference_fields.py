@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from eaa.evidence.sgx import EnclaveReport
+from eaa.evidence.snp import SnpReport, SnpReportBody
 from eaa.evidence.tdx import TdReport
 
-__all__ = ["FIELDS", "Field", "identity_gap", "read_field"]
+__all__ = ["FIELDS", "KEY_DIGESTS", "Field", "Report", "identity_gap", "read_field"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,37 @@ _TDX: Mapping[str, Field] = MappingProxyType(
         "mr_service_td": _configuration(48),
     }
 )
+_SNP: Mapping[str, Field] = MappingProxyType(
+    {
+        "measurement": Field(48),
+        "id_key_digest": Field(48),
+        "author_key_digest": Field(48),
+        "family_id": Field(16),
+        "image_id": Field(16),
+        "min_guest_svn": Field(maximum=0xFFFFFFFF, minimum_only=True),
+        "host_data": _configuration(32),
+        "policy": _configuration(8, masked=True),
+        "platform_info": _configuration(8, masked=True),
+        "vmpl": _configuration(maximum=3),
+        "chip_id": Field(64, aspect="instance_identity", mismatch=97),
+    }
+)
+#: Zero if the guest was started without an ID block, or without an author key.
+KEY_DIGESTS = frozenset({"id_key_digest", "author_key_digest"})
 #: By the name of the TEE.
-FIELDS: Mapping[str, Mapping[str, Field]] = MappingProxyType({"sgx": _SGX, "tdx": _TDX})
+FIELDS: Mapping[str, Mapping[str, Field]] = MappingProxyType({"sgx": _SGX, "tdx": _TDX, "snp": _SNP})
 
 #: Any one of these sets says which code it is. MRSIGNER alone is every enclave of that signer.
 _IDENTITY: Mapping[str, tuple[frozenset[str], ...]] = MappingProxyType(
     {
         "sgx": (frozenset({"mr_enclave"}), frozenset({"mr_signer", "isv_prod_id", "min_isv_svn"})),
         "tdx": (frozenset({"mr_td"}),),
+        # Who has the key of an ID block signs launch digest, image and version [SNP-ABI 8.18].
+        "snp": (
+            frozenset({"measurement"}),
+            frozenset({"id_key_digest", "image_id", "min_guest_svn"}),
+            frozenset({"author_key_digest", "image_id", "min_guest_svn"}),
+        ),
     }
 )
 
@@ -80,11 +104,27 @@ def identity_gap(tee: str, names: Collection[str]) -> str | None:
     return ", or ".join(" + ".join(n for n in FIELDS[tee] if n in wanted) for wanted in _IDENTITY[tee])
 
 
-def read_field(report: EnclaveReport | TdReport, name: str) -> bytes | int | None:
+#: What reference values are compared with.
+Report = EnclaveReport | TdReport | SnpReport
+
+
+def read_field(report: Report, name: str) -> bytes | int | None:
     """The value of field ``name`` in ``report``; ``None`` if this version of the report has none."""
+    if isinstance(report, SnpReport):
+        return _read_snp(report.body, name.removeprefix("min_"))
     if isinstance(report, EnclaveReport):
         if name == "xfrm":
             return report.attributes[8:]
         name = name.removeprefix("min_")
     value: bytes | int | None = getattr(report, name, None)
     return value
+
+
+def _read_snp(body: SnpReportBody, name: str) -> bytes | int:
+    """Bit fields are bytes in the order of the report, so that masks are written as for other TEEs."""
+    if name == "guest_svn":
+        return body.guest_svn
+    if name == "vmpl":
+        return body.vmpl
+    place = body.layout()[name]
+    return body.raw[place.offset : place.end]

@@ -8,11 +8,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import struct
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from eaa.attester.answers import SNP_REPORT_BYTES, snp_report
+from eaa.attester.answers import attached_report, snp_report
 from eaa.attester.device import (
     Ioctl,
     device_errors,
@@ -21,9 +22,11 @@ from eaa.attester.device import (
     opened,
     require_report_data,
 )
+from eaa.attester.retry import while_busy
 from eaa.attester.sources import SEV_GUEST, why_not
 from eaa.errors import AttesterError
-from eaa.tls.peer import AttachedEvidence, EvidenceKind
+from eaa.evidence.snp import SNP_REPORT_BYTES
+from eaa.tls.peer import AttachedEvidence
 
 __all__ = ["SNP_GET_EXT_REPORT", "SNP_GET_REPORT", "SevGuestAttester", "SnpReport"]
 
@@ -59,29 +62,31 @@ class SevGuestAttester:
     name = "sev_snp"
 
     def __init__(
-        self, *, root: Path = Path("/"), privlevel: int | None = None, ioctl: Ioctl = kernel_ioctl
+        self,
+        *,
+        root: Path = Path("/"),
+        privlevel: int | None = None,
+        ioctl: Ioctl = kernel_ioctl,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._root = root
         self._privlevel = privlevel or 0
         self._ioctl = ioctl
+        self._pause = pause
 
     def probe(self) -> str | None:
         """Why it does not work here, or ``None``."""
         return why_not(self._root, SEV_GUEST)
 
     def collect(self, report_data: bytes) -> AttachedEvidence:
-        """A report with ``report_data``, 64 bytes.
+        """A report with ``report_data``, 64 bytes, and the endorsements that the host supplies with it.
 
         Raises:
             AttesterError, UsageError
         """
         require_report_data(report_data)
-        path = find_device(self._root, SEV_GUEST)
-        with opened(self._root, path, writes=True) as descriptor:
-            request = bytearray(_REPORT_REQUEST.pack(report_data, self._privlevel))
-            exchange = _Exchange(descriptor, f"/{path}", self._ioctl, request)
-            exchange.ask(SNP_GET_REPORT)
-        return AttachedEvidence(EvidenceKind.SNP_REPORT, exchange.report(report_data))
+        found = while_busy(lambda: self.report(report_data), self._pause)
+        return attached_report(found.report, found.certificate_table, device=f"/{SEV_GUEST.paths[0]}")
 
     def report(self, report_data: bytes) -> SnpReport:
         """A report with the host's certificate table: asked without room first, to learn its size.

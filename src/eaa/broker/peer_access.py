@@ -71,7 +71,7 @@ class PeerAccess:
     async def _judged(self, verified: VerifiedEvidence) -> Subject:
         now = self._clock()
         decision_id = self._new_id(now)
-        sha256 = hashlib.sha256(verified.quote.encode()).hexdigest()
+        sha256 = hashlib.sha256(verified.evidence).hexdigest()
         try:
             judgement = judge(
                 [_environment(verified, sha256)], engine=self._engine, book=self._books.policies,

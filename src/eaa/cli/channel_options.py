@@ -27,7 +27,7 @@ from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, FormatError, UsageError
 from eaa.tls.instances import SIMULATED, VERIFIERS, find_instance, require_crypto, require_tls
 from eaa.tls.peer import Attester, PeerVerifier, Profile
-from eaa.tls.verifiers import DcapVerifier, make_verifier
+from eaa.tls.verifiers import EvidenceVerifier, make_verifier
 from eaa.transport.config import ChannelConfig
 from eaa.verify.dcap import Memo
 
@@ -212,7 +212,7 @@ def _verifier(options: ChannelOptions, policy: Policy | None, notes: list[str]) 
         allow_null=options.unsafe_null,
     )
     notes += verifier.notes
-    if isinstance(verifier, DcapVerifier) and policy.reference_values is None:
+    if isinstance(verifier, EvidenceVerifier) and policy.reference_values is None:
         notes.append("no measurement is compared: there is no --reference; any code passes")
     return verifier
 

@@ -20,7 +20,6 @@ from eaa.cli.files import CollateralFiles
 from eaa.cli.rules import appraisal_rules, binding_rules, event_log_rules
 from eaa.cli.verdict import Verdict, failure_fields, verified_fields
 from eaa.endorsements.recognise import Kind, Recognised
-from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import (
     BindingError,
@@ -177,6 +176,6 @@ def _further_notes(result: AttestationResult) -> list[str]:
 
 
 def _simulated(verified: VerifiedEvidence) -> list[str]:
-    if verified.trust_anchor.common_name.startswith(SIMULATED_NAME_PREFIX):
+    if verified.trust_anchor.simulated:
         return ["the trust anchor is that of a simulated vendor: no hardware vouches for this evidence"]
     return []

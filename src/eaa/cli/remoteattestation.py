@@ -21,7 +21,7 @@ from eaa.cli.remoteattestation_ask import Question, ask
 from eaa.cli.remoteattestation_report import References, conclude_all
 from eaa.cli.remoteattestation_text import exit_code, reports_json, reports_text
 from eaa.tls.peer import PeerVerifier
-from eaa.tls.verifiers import DcapVerifier
+from eaa.tls.verifiers import EvidenceVerifier
 
 __all__ = ["remoteattestation"]
 
@@ -126,7 +126,7 @@ def _question(
     verifier = None
     if not options["direct"]:
         verifier = _workload_verifier(channel, policy, config.verifier)
-        if isinstance(config.verifier, DcapVerifier):
+        if isinstance(config.verifier, EvidenceVerifier):
             # A forwarder runs code of its own. Whatever it is, it can answer nothing but the truth.
             open_policy = replace(policy, reference_values=None)
             config = replace(config, verifier=replace(config.verifier, policy=open_policy))
@@ -138,7 +138,7 @@ def _workload_verifier(
     channel: ChannelOptions, policy: Policy, named: PeerVerifier | None
 ) -> PeerVerifier | None:
     """Who was named; in place of a null verifier, which is for the channel alone, the automatic one."""
-    if isinstance(named, DcapVerifier):
+    if isinstance(named, EvidenceVerifier):
         return named
     settings = replace(channel, verifier="", mutual=False)
     config, _ = build_channel_config(settings, needs_attester=False, needs_verifier=True, policy=policy)

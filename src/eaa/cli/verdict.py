@@ -8,6 +8,7 @@ from typing import Any
 
 from eaa.errors import EAAError, outcome_of
 from eaa.verify.claims import rfc3339
+from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.result import VerifiedEvidence
 
 __all__ = ["Verdict"]
@@ -53,13 +54,23 @@ def failure_fields(error: EAAError) -> dict[str, Any]:
 
 def verified_fields(verified: VerifiedEvidence) -> dict[str, Any]:
     """What is known once the evidence has been verified."""
-    claims, tcb = verified.claims, verified.tcb
+    claims = verified.claims
     return {
         "tee": verified.tee,
+        **_tcb_fields(verified),
+        "endorsements_expire": claims["endorsements_expire"],
+        "trust_anchor": claims["trust_anchor"],
+        "claims": claims,
+    }
+
+
+def _tcb_fields(verified: VerifiedEvidence) -> dict[str, Any]:
+    """Status, date and advisories: only Intel's endorsements judge the TCB."""
+    if not isinstance(verified, VerifiedDcapEvidence):
+        return {}
+    tcb = verified.tcb
+    return {
         "tcb_status": str(tcb.status),
         "tcb_date": rfc3339(tcb.tcb_date),
         "advisory_ids": sorted(tcb.advisory_ids),
-        "endorsements_expire": rfc3339(verified.endorsements_expire),
-        "trust_anchor": claims["trust_anchor"],
-        "claims": claims,
     }

@@ -36,10 +36,11 @@ from eaa.errors import BindingError, EndorsementError, UsageError
 from eaa.evidence.dcap_quote import DcapQuote, parse_quote_frame
 from eaa.verify import schemes
 from eaa.verify.collateral import verify_collateral
+from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
 from eaa.verify.platform import verify_platform
 from eaa.verify.primitives import equal, verify_p256_raw
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.result import Binding
 from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import TcbEvaluation
 
@@ -59,7 +60,7 @@ def verify_quote(
     binding: Binding,
     now: datetime,
     memo: Memo,
-) -> VerifiedEvidence:
+) -> VerifiedDcapEvidence:
     """The quote in ``data``, verified against ``collateral`` at ``now``.
 
     Args:
@@ -109,12 +110,13 @@ def verify_quote(
         _require_bound("report data", "report_data", binding.report_data, quote.body.report_data)
     if binding.config_id is not None:
         _require_bound("configuration id", "config_id", binding.config_id, scheme.config_id(quote))
-    return VerifiedEvidence(
+    return VerifiedDcapEvidence(
         tee=tee,
         quote=quote,
         pck=platform.pck,
         tcb=tcb,
-        trust_anchor=verified.root,
+        root=verified.root,
+        trust_anchor=verified.trust_anchor,
         verified_at=now,
         endorsements_issued=verified.issued,
         endorsements_expire=min(verified.windows.not_after, platform.windows.not_after),

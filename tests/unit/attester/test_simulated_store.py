@@ -12,6 +12,7 @@ import pytest
 
 from eaa.attester.simulated.platform import Tee
 from eaa.attester.simulated_attester import StoredSimulatedAttester
+from eaa.attester.simulated_folder import SimulatedFolder
 from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.codec.pem import encode_pem
 from eaa.errors import ConfigError, UsageError
@@ -148,7 +149,7 @@ def test_a_seed_found_after_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_seed_that_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SimulatedStore, "_secret", lambda _: None)
+    monkeypatch.setattr(SimulatedFolder, "read", lambda _, name: None)
     refused(SimulatedStore(tmp_path), "removed while it was made")
 
 
@@ -206,7 +207,7 @@ def test_a_root_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     def failing(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("eaa.attester.simulated_store.os.replace", failing)
+    monkeypatch.setattr("eaa.attester.simulated_folder.os.replace", failing)
     refused(SimulatedStore(tmp_path), "root.pem cannot be written")
 
 

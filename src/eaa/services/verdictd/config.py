@@ -21,6 +21,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from eaa.appraisal.amd_advisories import AMD_ADVISORIES
+from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
 
@@ -131,17 +133,48 @@ class Storage(_Section):
     )
 
 
+class Snp(_Section):
+    """What is put up with in SEV-SNP reports, see docs/guide/snp.md."""
+
+    require_vcek: bool = Field(default=False, description="refuse reports signed with a cloud's VLEK")
+    allow_masked_chip_id: bool = Field(
+        default=False, description="accept reports that do not name their chip"
+    )
+    allow_provisional_firmware: bool = Field(
+        default=False, description="accept firmware that the host can still roll back"
+    )
+    allow_missing_crl: bool = Field(
+        default=False, description="accept reports where there is no revocation list: revoked ones among them"
+    )
+    max_vmpl: int = Field(default=0, ge=0, le=3, description="of who asked for the report in the guest")
+
+    @property
+    def policy(self) -> SnpPolicy:
+        """What is asked of a report before policies: which bulletins apply and what it runs is theirs."""
+        return SnpPolicy(
+            accepted_advisories=frozenset(item.id for item in AMD_ADVISORIES),
+            require_vcek=self.require_vcek,
+            allow_masked_chip_id=self.allow_masked_chip_id,
+            allow_provisional_firmware=self.allow_provisional_firmware,
+            refused_guest_policy=frozenset(),
+            max_vmpl=self.max_vmpl,
+        )
+
+
 class Verification(_Section):
     """What evidence is verified with."""
 
     collateral: tuple[Path, ...] = Field(default=(), description="endorsements: files and folders")
-    trust_anchors: tuple[Path, ...] = Field(default=(), description="roots to believe instead of Intel's")
+    trust_anchors: tuple[Path, ...] = Field(
+        default=(), description="roots to believe instead of Intel's and AMD's"
+    )
     simulated: bool = Field(
         default=False, description="believe the simulated vendor of this user, and nobody else"
     )
     simulated_directory: Path | None = None
     unsafe_sample: bool = Field(default=False, description="accept the TEE 'sample', which proves nothing")
     allow_rsa1_5: bool = Field(default=False, description="wrap for keys that ask for RSA1_5")
+    snp: Snp = Field(default_factory=Snp)
 
 
 class Tokens(_Section):

@@ -25,7 +25,6 @@ from eaa.broker.kbs_broker import KbsBroker, KbsTerms
 from eaa.broker.key_book import Rotation
 from eaa.broker.release import Events, Releaser
 from eaa.broker.verified_environment import EnvironmentVerifier
-from eaa.endorsements.collateral import IntelCollateral
 from eaa.errors import ConfigError, LimitExceeded
 from eaa.policy.regorus_engine import RegorusEngine
 from eaa.services.verdictd.admin_key import load_or_create_admin_key
@@ -35,8 +34,8 @@ from eaa.services.verdictd.seeds import ensure_policies
 from eaa.storage.database.database import ConnectedDatabase, Database
 from eaa.storage.sealing.envelope import Envelope
 from eaa.storage.sealing.uri import open_master_key
-from eaa.tls.dcap_verifier import DcapVerifier
-from eaa.tls.peer import EvidenceKind
+from eaa.tls.evidence_verifier import EvidenceVerifier
+from eaa.tls.peer import Endorsements, EvidenceKind
 
 __all__ = ["Core", "EvidenceSource", "clock", "environment_verifier", "new_id", "open_core", "rewrap"]
 
@@ -58,8 +57,8 @@ def new_id(at: datetime) -> str:
 class EvidenceSource:
     """What guests' evidence is verified with, see :class:`EnvironmentVerifier`."""
 
-    dcap: DcapVerifier
-    attached: Callable[[EvidenceKind], IntelCollateral | None]
+    verifier: EvidenceVerifier
+    attached: Callable[[EvidenceKind], Endorsements | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,7 @@ async def _envelope(config: VerdictdConfig, connected: ConnectedDatabase) -> Env
 
 def environment_verifier(config: VerdictdConfig, evidence: EvidenceSource) -> EnvironmentVerifier:
     """What guests' evidence is verified with."""
-    return EnvironmentVerifier(evidence.dcap, evidence.attached, config.verification.unsafe_sample)
+    return EnvironmentVerifier(evidence.verifier, evidence.attached, config.verification.unsafe_sample)
 
 
 def _terms(config: VerdictdConfig) -> KbsTerms:
