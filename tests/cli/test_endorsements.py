@@ -216,8 +216,8 @@ def test_vcek_certificates_in_trustees_layout_are_written_and_read(site: Site) -
     assert path.parent.name == (site.snp.platform.vcek.hwid or b"").hex()
     del site.answers[f"/vcek/v1/Genoa/{path.parent.name}"]
     read = site.endorsements(
-        "fetch", site.folder / "snp.bin", "--provider", f"store:{vceks}", "--provider", f"kds:{site.server.url}",
-        cache=site.folder / "second",
+        "fetch", site.folder / "snp.bin", "--provider", f"store:{vceks}",
+        "--provider", f"kds:{site.server.url}", cache=site.folder / "second",
     )  # fmt: skip
     assert read.code == 0, read.out
 

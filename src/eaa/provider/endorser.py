@@ -98,6 +98,11 @@ class Endorser:
         """
         return await self._flights.run((subject.key, again), lambda: self._endorsement(subject, again))
 
+    def known(self, subject: Subject) -> Held | None:
+        """What this process has of ``subject`` in its memory, if it is valid now; nobody is asked."""
+        held = self._held.get(subject.key)
+        return held if held is not None and self._valid(held) else None
+
     def held(self) -> tuple[Held, ...]:
         """All that this process has in its memory."""
         return tuple(self._held.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from eaa.endorsements.amd_endorsements import SnpEndorsements
@@ -30,7 +31,9 @@ from eaa.provider.kept import Held
 __all__ = [
     "EndorsementsByName",
     "collateral_for",
+    "collateral_of",
     "endorsements_for",
+    "endorsements_of",
     "subjects_of_quote",
     "subjects_of_report",
 ]
@@ -77,8 +80,12 @@ async def collateral_for(
     Raises:
         ProviderError: one cannot be had.
     """
-    found = await _all(endorser, subjects_of_quote(quote, update))
-    tcb_info, identity, root_ca_crl, pck_crl = [held.fetched for held in found]
+    return collateral_of(await _all(endorser, subjects_of_quote(quote, update)))
+
+
+def collateral_of(held: Sequence[Held]) -> IntelCollateral:
+    """What is held of a quote's subjects, in their order, as verification takes it."""
+    tcb_info, identity, root_ca_crl, pck_crl = [item.fetched for item in held]
     return IntelCollateral(
         tcb_info=signed_document(tcb_info, "tcbInfo", "TCB info"),
         qe_identity=signed_document(identity, "enclaveIdentity", "QE identity"),
@@ -123,16 +130,17 @@ async def endorsements_for(report: SnpReport, endorser: EndorsementsByName) -> S
     *others, last = subjects_of_report(report)
     for subjects in others:
         try:
-            return await _snp(endorser, subjects)
+            return endorsements_of(await _all(endorser, subjects))
         except EndorsementNotFound:
             continue
-    return await _snp(endorser, last)
+    return endorsements_of(await _all(endorser, last))
 
 
-async def _snp(endorser: EndorsementsByName, subjects: tuple[VekSubject, AmdCrlSubject]) -> SnpEndorsements:
-    vek, crl = await _all(endorser, subjects)
-    chain = parse_certificate_chain(vek.fetched.issuer_chain, what="AMD certificate chain")
-    return SnpEndorsements(vek.fetched.body, chain[0].der, chain[1].der, crl.fetched.body)
+def endorsements_of(held: Sequence[Held]) -> SnpEndorsements:
+    """What is held of a report's subjects, in their order, as verification takes it."""
+    vek, crl = [item.fetched for item in held]
+    ask, ark = parse_certificate_chain(vek.issuer_chain, what="AMD certificate chain")
+    return SnpEndorsements(vek.body, ask.der, ark.der, crl.body)
 
 
 async def _all(endorser: EndorsementsByName, subjects: tuple[Subject, ...]) -> list[Held]:
