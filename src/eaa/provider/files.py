@@ -5,9 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from eaa.errors import StorageError
@@ -22,17 +23,19 @@ def load_bounded(path: Path, limit: int) -> bytes | None:
     """The file's bytes; ``None`` if there is none, it is no regular file or has more than ``limit`` bytes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise _failed(path, error) from None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            data = file.read(limit + 1)
-        except IsADirectoryError:
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        except OSError as error:
-            raise _failed(path, error) from None
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise _failed(path, error) from None
+    finally:
+        os.close(descriptor)
     return data if len(data) <= limit else None
 
 
@@ -51,7 +54,8 @@ def replace_file(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise _failed(path, error) from None
 
 
