@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from eaa.endorsements.recognise import Kind, Recognised, recognise
+from eaa.endorsements.recognise_snp import begins_as_snp
 from eaa.errors import FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import parse_quote
+from eaa.evidence.snp_evidence import parse_snp_evidence
 
 __all__ = ["EVIDENCE", "KIND_NAMES", "recognise_evidence"]
 
@@ -18,12 +20,16 @@ KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
         Kind.TD_REPORT: "TD report body",
         Kind.TDREPORT_STRUCT: "TDREPORT",
         Kind.SNP_REPORT: "AMD SEV-SNP attestation report",
+        Kind.SEV_REPORT: "AMD SEV attestation report",
+        Kind.CSV_REPORT: "Hygon CSV attestation report",
         Kind.EVENT_LOG: "event log",
         Kind.PCK_CERTIFICATE: "PCK certificate",
         Kind.VEK_CERTIFICATE: "VEK certificate",
         Kind.CERTIFICATE: "certificate",
         Kind.CERTIFICATE_CHAIN: "certificate chain",
         Kind.CERTIFICATE_TABLE: "certificate table",
+        Kind.SEV_CERTIFICATES: "SEV certificates",
+        Kind.HYGON_CERTIFICATES: "Hygon certificates",
         Kind.REVOCATION_LIST: "certificate revocation list",
         Kind.TCB_INFO: "TCB info",
         Kind.ENCLAVE_IDENTITY: "enclave identity",
@@ -31,7 +37,7 @@ KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
     }
 )
 #: What a remote verifier can judge.
-EVIDENCE = frozenset({Kind.DCAP_QUOTE, Kind.SNP_REPORT})
+EVIDENCE = frozenset({Kind.DCAP_QUOTE, Kind.SNP_REPORT, Kind.SEV_REPORT, Kind.CSV_REPORT})
 #: Evidence that is none for a remote verifier: only the machine itself can check it.
 _LOCAL = {Kind.ENCLAVE_REPORT: "sgx", Kind.TD_REPORT: "tdx", Kind.TDREPORT_STRUCT: "tdx"}
 
@@ -59,9 +65,10 @@ def _recognise(data: bytes) -> Recognised:
     try:
         return recognise(data)
     except FormatError as error:
-        # A quote is what comes most often: of binary, say in which field it is none.
+        # Of binary, say in which field it is none of what comes most often.
         if error.code == "format.unrecognised" and not _is_text(data):
-            parse_quote(data)
+            parse: Callable[[bytes], object] = parse_snp_evidence if begins_as_snp(data) else parse_quote
+            parse(data)
         raise
 
 

@@ -19,7 +19,7 @@ from typing import ClassVar
 from eaa.errors import FormatError
 from eaa.evidence.layout import BytesField, Structure, UintField
 from eaa.evidence.psp_certificate import COORDINATE_BYTES, PSP_CERTIFICATE_BYTES, KeyUsage
-from eaa.evidence.psp_policy import CsvPolicy
+from eaa.evidence.psp_policy import CsvGuestPolicy
 
 __all__ = [
     "CSV_PAGE_BYTES",
@@ -112,7 +112,7 @@ class CsvReport:
     tee_info: CsvTeeInfo | CsvTeeInfoV2
     pek_cert: bytes  # 2084 bytes
     serial_number: str
-    policy: CsvPolicy
+    policy: CsvGuestPolicy
 
     @property
     def signed(self) -> bytes:
@@ -176,7 +176,7 @@ def parse_csv_report(data: bytes, *, restored: bool, version: int | None = None)
         tee_info=tee_info,
         pek_cert=signer.pek_cert,
         serial_number=_serial_number(signer.sn),
-        policy=CsvPolicy(tee_info.policy),
+        policy=CsvGuestPolicy(tee_info.policy),
     )
 
 

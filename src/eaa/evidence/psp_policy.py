@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from eaa.errors import FormatError
 from eaa.evidence.bits import named_bits
 
-__all__ = ["CSV_POLICY_BITS", "SEV_POLICY_BITS", "CsvPolicy", "PspPolicy", "SevPolicy", "parse_sev_policy"]
+__all__ = [
+    "CSV_POLICY_BITS",
+    "SEV_POLICY_BITS",
+    "CsvGuestPolicy",
+    "PspGuestPolicy",
+    "SevGuestPolicy",
+    "parse_sev_policy",
+]
 
 _COMMON_BITS: Mapping[int, str] = {0: "NODBG", 1: "NOKS", 2: "ES", 3: "NOSEND", 4: "DOMAIN"}
 #: Below the API version in bits 16 to 31; bits 6 to 15 are reserved.
@@ -19,7 +26,7 @@ CSV_POLICY_BITS: Mapping[int, str] = {**_COMMON_BITS, 5: "CSV", 6: "CSV3", 7: "A
 
 
 @dataclass(frozen=True, slots=True)
-class PspPolicy:
+class PspGuestPolicy:
     """What the guest's owner demanded at launch. ``value`` is the field as received, 4 bytes.
 
     A bit that is set forbids or demands something, unlike the bits of SEV-SNP, which allow.
@@ -72,7 +79,7 @@ class PspPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class SevPolicy(PspPolicy):
+class SevGuestPolicy(PspGuestPolicy):
     """The policy of an SEV or SEV-ES guest."""
 
     @property
@@ -87,7 +94,7 @@ class SevPolicy(PspPolicy):
 
 
 @dataclass(frozen=True, slots=True)
-class CsvPolicy(PspPolicy):
+class CsvGuestPolicy(PspGuestPolicy):
     """The policy of a Hygon CSV guest. Every bit has a meaning."""
 
     @property
@@ -121,11 +128,11 @@ class CsvPolicy(PspPolicy):
         return named_bits(self.value & 0xFF, CSV_POLICY_BITS)
 
 
-def parse_sev_policy(value: int, *, offset: int) -> SevPolicy:
+def parse_sev_policy(value: int, *, offset: int) -> SevGuestPolicy:
     """Raises FormatError if a reserved bit is set."""
     if value & _SEV_RESERVED:
         raise FormatError(
             f"reserved bits {value & _SEV_RESERVED:#x} are set", what="SEV report", field="policy",
             offset=offset, spec="[SEV-API 3]", detail="reserved",
         )  # fmt: skip
-    return SevPolicy(value)
+    return SevGuestPolicy(value)

@@ -12,7 +12,7 @@ from typing import ClassVar
 from eaa.errors import FormatError
 from eaa.evidence.layout import BytesField, Structure, UintField
 from eaa.evidence.psp_certificate import COORDINATE_BYTES, KeyUsage
-from eaa.evidence.psp_policy import SevPolicy, parse_sev_policy
+from eaa.evidence.psp_policy import SevGuestPolicy, parse_sev_policy
 
 __all__ = ["SEV_REPORT_BYTES", "SEV_SIGNED_BYTES", "SevReport", "SevReportBody", "parse_sev_report"]
 
@@ -43,7 +43,7 @@ class SevReport:
     """A well-formed report. Nothing in it has been verified."""
 
     body: SevReportBody
-    policy: SevPolicy
+    policy: SevGuestPolicy
 
     @property
     def signed(self) -> bytes:

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from eaa.errors import FormatError, UsageError
 from eaa.evidence.layout import BytesField, Structure
-from eaa.evidence.psp_policy import SevPolicy
+from eaa.evidence.psp_policy import SevGuestPolicy
 
 __all__ = [
     "SevFirmware",
@@ -65,7 +65,7 @@ def parse_sev_launch_measure(data: bytes) -> SevLaunchMeasure:
 
 
 def launch_measurement(
-    tik: bytes, firmware: SevFirmware, policy: SevPolicy, digest: bytes, mnonce: bytes
+    tik: bytes, firmware: SevFirmware, policy: SevGuestPolicy, digest: bytes, mnonce: bytes
 ) -> bytes:
     """The HMAC, 32 bytes, that the firmware returns for this launch [SEV-API 6.5.1].
 

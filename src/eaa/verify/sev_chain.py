@@ -197,7 +197,7 @@ def _ec_key(certificate: SevCertificate) -> SevEcKey:
 
 def _rsa_key(certificate: SevCaCertificate, what: str, detail: str) -> SevRsaKey:
     try:
-        return sev_rsa_key(certificate.public_exponent, certificate.modulus)
+        return sev_rsa_key(certificate.public_exponent, certificate.modulus, certificate.key_bits)
     except ValueError as error:
         raise ChainError(f"the key of the {what} is unusable: {error}", detail=f"{detail}_key") from None
 

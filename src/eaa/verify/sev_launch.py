@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eaa.errors import BindingError
-from eaa.evidence.psp_policy import SevPolicy
+from eaa.evidence.psp_policy import SevGuestPolicy
 from eaa.evidence.sev_launch import SevFirmware, launch_measurement, parse_sev_launch_measure
 from eaa.verify.primitives import equal
 
@@ -25,13 +25,13 @@ class VerifiedSevLaunch:
     """
 
     firmware: SevFirmware
-    policy: SevPolicy
+    policy: SevGuestPolicy
     launch_digest: bytes
     mnonce: bytes
 
 
 def verify_launch_measurement(
-    data: bytes, *, tik: bytes, firmware: SevFirmware, policy: SevPolicy, digest: bytes
+    data: bytes, *, tik: bytes, firmware: SevFirmware, policy: SevGuestPolicy, digest: bytes
 ) -> VerifiedSevLaunch:
     """The measurement in ``data``, 48 bytes, if it is of exactly this launch.
 

@@ -39,10 +39,10 @@ _CURVE = ec.SECP384R1()
 
 
 @lru_cache(maxsize=16)
-def sev_rsa_key(public_exponent: int, modulus: int) -> SevRsaKey:
-    """The key. Raises ``ValueError`` if these are no RSA key of 2048 or 4096 bits."""
+def sev_rsa_key(public_exponent: int, modulus: int, bits: int) -> SevRsaKey:
+    """The key. Raises ``ValueError`` if these are no RSA key of ``bits``, 2048 or 4096."""
     key = rsa.RSAPublicNumbers(public_exponent, modulus).public_key()
-    if key.key_size not in _RSA_HASHES:
+    if key.key_size != bits:
         raise ValueError("the modulus is shorter than the certificate says")
     return key
 

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
 from eaa.attester.simulated.amd_keys import SimulatedRsaKey
-from eaa.attester.simulated.signing import Edit
 from eaa.endorsements.sev_ca import SevCaCertificate, parse_sev_ca
 from eaa.endorsements.sev_certificate import SevAlgorithm
 from eaa.evidence.psp_certificate import (
@@ -47,7 +46,7 @@ class SevAuthority:
     """An ARK, which has no ``issuer``, or an ASK.
 
     ``signing_key`` signs in place of the issuer's; ``certifying_id`` and ``modulus`` are in the certificate
-    in place of the true ones; ``edit_signed`` maps what would be signed to what is signed in its place.
+    in place of the true ones.
     """
 
     key: SimulatedRsaKey
@@ -57,7 +56,6 @@ class SevAuthority:
     certifying_id: bytes | None = None
     modulus: int | None = None
     signing_key: SimulatedRsaKey | None = None
-    edit_signed: Edit | None = None
 
     @property
     def raw(self) -> bytes:
@@ -77,9 +75,8 @@ class SevAuthority:
         signed = b"".join(
             (header, numbers.e.to_bytes(bits // 8, "little"), modulus.to_bytes(bits // 8, "little"))
         )
-        if self.edit_signed is not None:
-            signed = self.edit_signed(signed)
-        return signed + sign_sev_rsa(self.signing_key or issuer.key, signed)
+        # As long as the key that is certified, whatever key signs.
+        return signed + sign_sev_rsa(self.signing_key or issuer.key, signed).ljust(bits // 8, b"\x00")
 
     @property
     def parsed(self) -> SevCaCertificate:

@@ -25,7 +25,7 @@ from eaa.endorsements.sev_certificate import SevAlgorithm
 from eaa.endorsements.sev_endorsements import SevEndorsements
 from eaa.errors import UsageError
 from eaa.evidence.psp_certificate import KeyUsage
-from eaa.evidence.psp_policy import SevPolicy
+from eaa.evidence.psp_policy import SevGuestPolicy
 from eaa.evidence.sev import SEV_SIGNED_BYTES, SevReportBody
 from eaa.evidence.sev_evidence import SevEvidence, SevProduct
 from eaa.evidence.sev_launch import SevFirmware, launch_measurement
@@ -126,7 +126,7 @@ class SimulatedSevGuest:
 
     def __init__(self, platform: SimulatedSevPlatform, *, es: bool = True, debug: bool = False) -> None:
         self.platform = platform
-        self.policy = SevPolicy((not debug) | 1 << 1 | es << 2 | 1 << 3)
+        self.policy = SevGuestPolicy((not debug) | 1 << 1 | es << 2 | 1 << 3)
         self.launch_digest = hashlib.sha256(b"simulated SEV guest").digest()
         self.fields: dict[str, bytes | int] = {}
         self.report_signing_key: ec.EllipticCurvePrivateKey | None = None
