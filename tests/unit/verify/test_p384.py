@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+import eaa
 from eaa.errors import ConfigError, EAAError
 from eaa.verify.p384 import P384Library, p384_key
 from eaa.verify.p384_libraries import aws_lc
@@ -128,6 +129,16 @@ def test_each_library_keeps_its_own_keys() -> None:
             binding=Binding(), now=NOW, memo=memo, p384=library,  # type: ignore[arg-type]  # one of the two
         )  # fmt: skip
     assert len(used) == 1
+
+
+@every_library
+def test_the_facade_takes_it(library: str) -> None:
+    case = shared_snp_case("turin-v5")
+    verified = eaa.verify(
+        case.report, endorsements=case.endorsements, report_data=REPORT_DATA, now=NOW,
+        trust_anchors=(case.trust_anchor,), p384=LIBRARIES[library](),
+    )  # fmt: skip
+    assert verified.evidence == case.report
 
 
 def test_without_aws_lc_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
