@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from eaa.endorsements.amd_roots import AMD_ARKS, AMD_ISSUERS
 from eaa.errors import InternalError, SignatureError
+from eaa.verify.p384 import p384_key
 from eaa.verify.primitives import p256_key, verify_p256_raw
 from eaa.verify.snp_path import require_amd_issued
-from eaa.verify.snp_signatures import anchor_rsa_key, p384_key, verify_p384_report
+from eaa.verify.snp_signatures import anchor_rsa_key, verify_p384_report
 
 __all__ = ["known_issuers", "known_report_signature", "known_signature"]
 
