@@ -43,8 +43,8 @@ def event_log_rules(
     if log is None:
         return [], []
     if rt_mrs is None:
-        kind = "SNP report" if tee == "snp" else "SGX quote"
-        message = f"an {kind} has no RTMRs that the event log could be compared with"
+        kind = "an SGX quote has" if tee == "sgx" else f"{tee.upper()} reports have"
+        message = f"{kind} no RTMRs that the event log could be compared with"
         return [rule("event_log", "rt_mr0", None, None, FAIL, message)], [message]
     comparisons = compare_with_rtmrs(parse_event_log(event_log_bytes(log)), rt_mrs)
     rules = [_replayed(item) for item in comparisons]

@@ -9,12 +9,13 @@ import click
 
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.reference_values import parse_reference_values
-from eaa.cli.anchors import load_anchors
+from eaa.cli.anchors import load_roots
 from eaa.cli.console import EXIT_CODES, as_json, debug_option, emit, output_option
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.judge import Request, judge
 from eaa.cli.params import HexBytes, StatusList, Time
 from eaa.cli.policy_options import policy_options
+from eaa.cli.psp_options import psp_options, psp_policies
 from eaa.cli.snp_options import snp_options, snp_policy
 from eaa.cli.verdict import Verdict, failure_fields
 from eaa.cli.verdict_text import render
@@ -40,7 +41,8 @@ _REPORT_DATA_BYTES = 64
 )  # fmt: skip
 @click.option(
     "--nonce", type=HexBytes(16, most=64), metavar="HEX",
-    help="Report data must be these 16 to 64 bytes, then zero bytes up to 64. All 64 are compared.",
+    help="Report data must be these 16 to 64 bytes, then zero bytes up to 64. All 64 are compared. "
+    "Of SEV, 16 bytes: its nonce.",
 )  # fmt: skip
 @click.option(
     "--report-data", type=HexBytes(_REPORT_DATA_BYTES), metavar="HEX",
@@ -59,10 +61,12 @@ _REPORT_DATA_BYTES = 64
 @policy_options
 @click.option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave, TD or guest.")
 @snp_options
+@psp_options
 @click.option("--event-log", metavar="FILE", help="CCEL to replay against the RTMRs of the quote.")
 @click.option(
     "--trust-anchor", multiple=True, metavar="FILE",
-    help="Root certificate, PEM or DER, to trust instead of the vendor's. Repeatable.",
+    help="Root certificate, PEM, DER or in the vendor's own form, to trust instead of the vendor's. "
+    "Repeatable.",
 )  # fmt: skip
 @click.option("--explain", is_flag=True, help="Show each rule: claim, expected, came, verdict.")
 @output_option
@@ -72,9 +76,10 @@ _REPORT_DATA_BYTES = 64
 def verify(ctx: click.Context, /, **options: Any) -> None:
     """Verify the evidence in FILE (- for stdin) and appraise it.
 
-    FILE holds an SGX or TDX quote or an SEV-SNP report: raw, hexadecimal, base64, PEM or inside JSON; a
-    report may have its certificates with it. It is verified up to Intel's or AMD's root, revocation
-    included, and its TCB is judged. Without --reference no measurement is compared;
+    FILE holds an SGX or TDX quote or a report of SEV-SNP, SEV or Hygon CSV: raw, hexadecimal, base64, PEM or
+    inside JSON; a report may have its certificates with it. It is verified up to its vendor's root,
+    revocation included where there is any, and its TCB is judged. Without --reference no measurement is
+    compared;
     without --nonce or --report-data it may be a replay. Both are said in the output.
 
     \b
@@ -97,7 +102,7 @@ def _verdict(options: dict[str, Any]) -> Verdict:
     now = options["at"] or datetime.now(UTC)
     binding = Binding(report_data=_report_data(options), config_id=options["config_id"])
     policy = _policy(options)
-    anchors = load_anchors(options["trust_anchor"])
+    anchors = load_roots(options["trust_anchor"])
     log = options["event_log"]
     try:
         request = Request(
@@ -141,4 +146,5 @@ def _policy(options: dict[str, Any]) -> Policy:
         allow_debug=options["allow_debug"],
         reference_values=reference,
         snp=snp_policy(options),
+        **psp_policies(options),
     )
