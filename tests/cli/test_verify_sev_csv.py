@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.cli.running import Run, run
 from tests.fakes.hygon_vendor import REPORT_DATA, make_csv_guest
 from tests.fakes.sev_vendor import MNONCE, make_sev_guest
 from tests.unit.evidence.test_hygon_csv import guest_json
+from tests.vectors.manifest import VECTORS, needs_vectors, rows
 
 
 class Files:
@@ -162,9 +164,37 @@ def test_inspect_evidence_with_certificates(tmp_path: Path) -> None:
     assert not shown["restored"]
 
 
-def test_an_event_log_has_nothing_to_be_compared_with(files: Files, tmp_path: Path) -> None:
+def test_an_event_log_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
+    files = Files(tmp_path, "sev")
     log = tmp_path / "log"
     log.write_bytes(b"")
     done = files.judged("--event-log", log)
     assert done.json["code"] == "event_log.mismatch"
-    assert f"{files.tee.upper()} reports have no RTMRs" in done.json["reasons"][0]
+    assert "an SEV report has no RTMRs" in done.json["reasons"][0]
+    csv = Files(Path(tempfile.mkdtemp(dir=tmp_path)), "csv")
+    csv.evidence.write_bytes(make_csv_guest("csv3-v1").collect(REPORT_DATA))
+    assert "version 1 has no RTMRs" in csv.judged("--event-log", log).json["reasons"][0]
+
+
+@needs_vectors
+def test_an_event_log_of_csv3(tmp_path: Path) -> None:
+    """A real machine's log, and registers that say what it replays to."""
+    row = next(row for row in rows() if row["id"] == "csv/trustee-ccel_data_csv")
+    log = VECTORS / row["dir"] / "ccel_data_csv"
+    replayed = row["expected"][0]["replayed"]
+    files = Files(tmp_path, "csv")
+    for changed, code in ((False, "accepted"), (True, "event_log.mismatch")):
+        guest = make_csv_guest("csv3-v2")
+        guest.policy = 0x4F
+        guest.fields = {f"rtmr{n}": bytes.fromhex(replayed[f"sm3:{n}"]) for n in (1, 2, 3)}
+        if changed:
+            guest.fields["rtmr2"] = bytes(32)
+        files.evidence.write_bytes(guest.collect(REPORT_DATA))
+        done = files.judged("--event-log", log)
+        assert done.json["code"] == code
+        verdicts = {
+            rule["claim"]: rule["verdict"] for rule in done.json["rules"] if "event_log" in rule["rule"]
+        }
+        assert verdicts == {
+            "rtmr1": "pass", "rtmr2": "fail" if changed else "pass", "rtmr3": "pass", "rtmr4": "pass",
+        }  # fmt: skip

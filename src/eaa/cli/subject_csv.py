@@ -8,6 +8,7 @@ from typing import Any
 from eaa.cli.files import CollateralFiles
 from eaa.endorsements.hygon_endorsements import CsvEndorsements, read_hygon_parts
 from eaa.errors import FormatError
+from eaa.evidence.hygon_csv import CsvTeeInfoV2
 from eaa.evidence.hygon_csv_evidence import parse_csv_evidence
 from eaa.verify.hygon_csv_result import csv_report_claims
 
@@ -21,7 +22,6 @@ class CsvSubject:
 
     vendor = "Hygon"
     tee = "csv"
-    rt_mrs = None
 
     def __init__(self, data: bytes) -> None:
         self._report = parse_csv_evidence(data).report
@@ -30,6 +30,12 @@ class CsvSubject:
     def bindings(self) -> Mapping[str, tuple[str, bytes]]:
         """There is no field for configuration."""
         return {"report_data": ("report_data", self._report.tee_info.report_data), "config_id": ("", b"")}
+
+    @property
+    def rt_mrs(self) -> tuple[bytes, bytes, bytes, bytes] | None:
+        """RTMR1 to RTMR4, 32 bytes each, of version 2."""
+        info = self._report.tee_info
+        return (info.rtmr1, info.rtmr2, info.rtmr3, info.rtmr4) if isinstance(info, CsvTeeInfoV2) else None
 
     def unverified_claims(self) -> dict[str, Any]:
         return csv_report_claims(self._report)
