@@ -54,6 +54,8 @@ def test_sev() -> None:
     refused("endorsement_not_found.ark", whole, endorsements=SevEndorsements(ask=given.ask))
     refused("chain.untrusted_root", whole, endorsements=SevEndorsements(), trust_anchors=anchors)
     refused("endorsement_not_found.cek", guest.collect(MNONCE), endorsements=SevEndorsements())
+    unknown = replace(given, ask=None, ark=None)
+    refused("endorsement_not_found.ask", guest.collect(MNONCE), endorsements=unknown)
     for other in (AmdParts(), EndorsementPool(), CsvEndorsements()):
         refused("usage.endorsements", whole, endorsements=other, trust_anchors=anchors)
 
@@ -64,8 +66,8 @@ def test_what_a_product_is_taken_for_decides_nothing() -> None:
     for product in (None, *AMD_SEV_ARKS):
         data = guest.collect_with_platform(MNONCE, product).encode()
         code = "signature.cek" if product in ("Rome", "Milan") else None
-        # Of Naples the keys are shorter; without a product no kept ASK issued the CEK, or there is no CEK.
-        code = code or ("chain.cek_algorithm" if product == "Naples" else "endorsement_not_found.ark")
+        # Of Naples the keys are shorter; for the others there is no number, and so no certificate.
+        code = code or ("chain.cek_algorithm" if product == "Naples" else "endorsement_not_found.cek")
         refused(code, data, endorsements=SevEndorsements())
 
 

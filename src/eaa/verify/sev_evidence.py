@@ -39,9 +39,12 @@ def verify_sev_evidence(
     """
     evidence = parse_sev_evidence(data)
     found = sev_endorsements(evidence, endorsements, trust_anchors)
-    if found.cek is None:
-        # Without it, which ASK and ARK are missing too cannot be said.
-        raise EndorsementNotFound("the CEK certificate is missing from the endorsements", detail="cek")
+    # Without these, which ARK is missing too cannot be said.
+    for name in ("cek", "ask"):
+        if getattr(found, name) is None:
+            raise EndorsementNotFound(
+                f"the {name.upper()} certificate is missing from the endorsements", detail=name
+            )
     return verify_sev_report(
         evidence.report,
         endorsements=found,
