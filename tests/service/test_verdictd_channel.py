@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eaa.attester.null import NullAttester
 from eaa.errors import EAAError
 from eaa.services.verdictd.core import EvidenceSource
-from eaa.tls.dcap_verifier import DcapVerifier
+from eaa.tls.evidence_verifier import EvidenceVerifier
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.transport.config import ChannelConfig
 from eaa.transport.streams import open_attested_connection
@@ -42,8 +42,8 @@ class Enclave:
         return AttachedEvidence(self.kind, attester.collect(report_data), attester.endorsements())
 
 
-def _verifier(source: EvidenceSource) -> DcapVerifier:
-    return source.dcap
+def _verifier(source: EvidenceSource) -> EvidenceVerifier:
+    return source.verifier
 
 
 def _config(hardware: Hardware, *, mutual: bool = True, attests: bool = True) -> ChannelConfig:

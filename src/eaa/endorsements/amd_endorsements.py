@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from eaa.codec.pem import decode_pem_certificates
 from eaa.endorsements.amd_vek import parse_vek_extensions
+from eaa.endorsements.collateral import parts_digest
 from eaa.endorsements.crl import crl_der, parse_crl
 from eaa.endorsements.pool import CrlRole, EndorsementPool
 from eaa.endorsements.x509 import Certificate, parse_certificate
@@ -45,6 +46,11 @@ class SnpEndorsements:
     def chain(self) -> tuple[bytes | None, bytes | None, bytes | None]:
         """ASK, ARK and list: what the VEK rests on."""
         return self.ask, self.ark, self.crl
+
+    @property
+    def digest(self) -> bytes:
+        """:func:`parts_digest` of VEK, ASK, ARK and list; computed at each call."""
+        return parts_digest((self.vek, *self.chain))
 
 
 @dataclass(frozen=True, slots=True)
