@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from eaa.appraisal.policy_psp import CsvPolicy, PspPolicy, SevPolicy
+from eaa.appraisal.policy_psp import CsvPolicy, SevPolicy
 from eaa.cli.snp_options import Abi
 
 __all__ = ["psp_options", "psp_policies"]
@@ -44,19 +44,17 @@ def psp_options(command: F) -> F:
     return command
 
 
-def psp_policies(options: Mapping[str, Any]) -> dict[str, PspPolicy]:
-    """The policies that the options say, as arguments of :class:`eaa.appraisal.policy.Policy`."""
+def psp_policies(options: Mapping[str, Any]) -> tuple[SevPolicy, CsvPolicy]:
+    """The policies that the options say."""
     allowed = frozenset(options["allow_guest_policy"])
     csv3 = frozenset({"CSV3"}) if options["require_csv3"] else frozenset[str]()
-    return {
-        "sev": SevPolicy(
-            required_guest_policy=_SEV.required_guest_policy - allowed,
-            minimum_api=options["minimum_api"],
-        ),
-        "csv": CsvPolicy(
-            required_guest_policy=_CSV.required_guest_policy - allowed | csv3,
-            refused_guest_policy=_CSV.refused_guest_policy - allowed,
-            minimum_api=options["minimum_api"],
-            minimum_build=options["minimum_build"],
-        ),
-    }
+    sev = SevPolicy(
+        required_guest_policy=_SEV.required_guest_policy - allowed, minimum_api=options["minimum_api"]
+    )
+    csv = CsvPolicy(
+        required_guest_policy=_CSV.required_guest_policy - allowed | csv3,
+        refused_guest_policy=_CSV.refused_guest_policy - allowed,
+        minimum_api=options["minimum_api"],
+        minimum_build=options["minimum_build"],
+    )
+    return sev, csv

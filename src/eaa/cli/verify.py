@@ -16,12 +16,13 @@ from eaa.cli.judge import Request
 from eaa.cli.judge_fetching import judge_fetching
 from eaa.cli.params import HexBytes, StatusList, Time
 from eaa.cli.policy_options import policy_options
-from eaa.cli.psp_options import psp_options, psp_policies
 from eaa.cli.provider_options import ProviderOptions, provider_options
+from eaa.cli.psp_options import psp_options, psp_policies
 from eaa.cli.snp_options import snp_options, snp_policy
 from eaa.cli.verdict import Verdict, failure_fields
 from eaa.cli.verdict_text import render
 from eaa.endorsements.tcb import TcbStatus
+from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, FormatError
 from eaa.verify.claims import rfc3339
 from eaa.verify.result import Binding
@@ -127,7 +128,9 @@ def _verdict(options: dict[str, Any]) -> Verdict:
         return Verdict(
             **failure_fields(error), reasons=[str(error)], notes=[], verified_at=rfc3339(now)
         )  # fmt: skip
-    return judge_fetching(request, settings, anchors)
+    # What is fetched is X.509, and so are its roots.
+    fetching = [item for item in anchors if isinstance(item, Certificate)]
+    return judge_fetching(request, settings, fetching)
 
 
 def _report_data(options: dict[str, Any]) -> bytes | None:
@@ -145,6 +148,7 @@ def _policy(options: dict[str, Any]) -> Policy:
         reference = parse_reference_values(load_input(name)) if name is not None else None
     except FormatError as error:
         raise ConfigError(f"{name}: {error}", detail="reference_values", file=name) from None
+    sev, csv = psp_policies(options)
     return Policy(
         accepted_statuses=statuses,
         grace_days=options["grace_days"],
@@ -153,5 +157,6 @@ def _policy(options: dict[str, Any]) -> Policy:
         allow_debug=options["allow_debug"],
         reference_values=reference,
         snp=snp_policy(options),
-        **psp_policies(options),
+        sev=sev,
+        csv=csv,
     )
