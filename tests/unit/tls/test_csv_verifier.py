@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from eaa.appraisal.policy import Policy
 from eaa.endorsements.hygon_roots import HYGON_HRKS
-from eaa.errors import BindingError, ChainError, EndorsementNotFound, FormatError, UsageError
+from eaa.errors import AppraisalDenied, BindingError, ChainError, EndorsementNotFound, FormatError, UsageError
 from eaa.evidence.hygon_csv import parse_csv_report
 from eaa.evidence.hygon_csv_evidence import CsvEvidence
 from eaa.tls.attached import decode_attached, encode_attached
@@ -25,6 +25,7 @@ from eaa.verify.dcap import Memo
 from tests.fakes.hygon_vendor import CSV_KINDS, NOW, REPORT_DATA, CsvKind, make_csv_guest, shared_csv_case
 from tests.fakes.vendor import make_vendor
 
+_NOSEND = 1 << 3
 GUEST = make_csv_guest()
 CASE = shared_csv_case("csv3-v1")
 
@@ -66,7 +67,12 @@ def test_genuine(name: str, kind: CsvKind) -> None:
 
 
 def test_accepted_and_what_csv_cannot_prove_is_said() -> None:
-    result = make().verify(evidence_of(CASE.report), report_data=REPORT_DATA, now=NOW)
+    with pytest.raises(AppraisalDenied) as caught:
+        make().verify(evidence_of(CASE.report), report_data=REPORT_DATA, now=NOW)
+    assert caught.value.code == "appraisal.guest_policy_nosend"
+    guest = make_csv_guest()
+    guest.policy |= _NOSEND
+    result = make().verify(evidence_of(guest.collect(REPORT_DATA)), report_data=REPORT_DATA, now=NOW)
     assert result.accepted
     assert any("what CSV cannot prove" in reason for reason in result.reasons)
 
