@@ -37,6 +37,8 @@ def run(*, quick: bool) -> Iterator[Row]:
         subject = f"a layer of {large} MB, compressed to half"
         for what, peak in _measure(made, process, large):
             yield Row("image-opening", subject, what, large / peak.seconds, "MB/s")
+            spent = peak.cpu_seconds / large * 1000
+            yield Row("image-opening", subject, "  its CPU time for each GB", spent, "s/GB")
             for name, kib in peak.kib.items():
                 yield Row("image-opening", subject, f"  most memory of {name}", kib / 1024, "MB")
                 growth = kib - small[what].kib.get(name, 0)

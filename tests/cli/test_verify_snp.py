@@ -173,15 +173,14 @@ def test_what_is_refused_if_asked(made: Made, options: tuple[str, ...], code: st
 
 def test_a_bulletin_whose_fix_is_lacking(made: Made) -> None:
     guest = make_snp_guest()
-    guest.platform.use_tcb(TcbVersion(bootloader=4, tee=0, snp=28, microcode=222))
+    guest.platform.use_tcb(TcbVersion(bootloader=4, tee=0, snp=28, microcode=218))
     files = made(guest)
     said = files.verify().json
-    assert (said["code"], said["advisory_ids"]) == ("appraisal.advisories", ["AMD-SB-3030"])
-    assert files.verify("--accept-advisory", "amd-sb-3030").code == 0
-    assert files.verify("--grace-days", "30").code == 0
-    assert (
-        files.verify("--minimum-tcb", "Milan:bootloader=4,snp=28,microcode=222").json["code"] == said["code"]
-    )
+    assert (said["code"], said["advisory_ids"]) == ("appraisal.advisories", ["AMD-SB-3019"])
+    assert files.verify("--accept-advisory", "amd-sb-3019").code == 0
+    assert files.verify("--grace-days", "365").code == 0
+    met = files.verify("--minimum-tcb", "Milan:bootloader=4,snp=28,microcode=218")
+    assert met.json["code"] == said["code"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,15 +21,16 @@ _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """``kib`` by the name of the program, of its largest process."""
+    """By a clock, and of CPU time; ``kib`` by the name of the program, of its largest process."""
 
     seconds: float
+    cpu_seconds: float
     kib: Mapping[str, int]
 
 
 def run_to_end(command: Sequence[str], **environment: str) -> Peak:
     """Raises ``RuntimeError`` with what it said if it fails."""
-    began = perf_counter()
+    began, cpu = perf_counter(), _children_seconds()
     with subprocess.Popen(
         command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -41,7 +43,13 @@ def run_to_end(command: Sequence[str], **environment: str) -> Peak:
             watch.end()
     if process.returncode:
         raise RuntimeError(f"{command!r}: {said.decode(errors='replace')[-2000:]}")
-    return Peak(perf_counter() - began, watch.kib)
+    return Peak(perf_counter() - began, _children_seconds() - cpu, watch.kib)
+
+
+def _children_seconds() -> float:
+    """Of those that ended, which nobody else may have at the same time."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class _Watch(threading.Thread):

@@ -489,6 +489,14 @@ class TestHeads:
             assert statuses[:2] == [200, 200]
             assert 429 in statuses
 
+    def test_nor_attestations_for_one_that_is_spent(self, tmp_path: Path) -> None:
+        with running(tmp_path, HARDWARE.source(), limits={"auth_per_second": 1}) as served:
+            guest = served.guest(TD)
+            guest.auth()
+            statuses = [guest.http.post("/kbs/v0/attest", json={}).status_code for _ in range(6)]
+            assert statuses[0] == 400
+            assert 429 in statuses
+
 
 def _status(verdictd: Running) -> int:
     try:

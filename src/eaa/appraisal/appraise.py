@@ -5,10 +5,10 @@ Rules, in the order in which they are applied; the first that fails names the co
  1. ``endorsements``: what vouched for the evidence has not expired by ``now``.
  2. The platform. SGX and TDX: ``tcb_status``, the converged status is accepted, or tolerated within the
     grace period; ``evaluation_data_number``, ``advisories`` only if the policy asks.
-    SNP: ``advisories``, fixes of known bulletins are there, or their lack is accepted or tolerated;
-    ``minimum_tcb``, ``minimum_launch_tcb``, ``signing_key`` if the policy asks; ``provisional_firmware``,
-    ``chip_id``; ``revocation``, a note. SEV and CSV: ``platform_limits``, a note; CSV: ``minimum_build``,
-    ``signer_mac`` if the policy asks.
+    SNP: ``advisories``, fixes of the bulletins that were published are there, or their lack is accepted
+    or tolerated; ``minimum_tcb``, ``minimum_launch_tcb``, ``signing_key`` if the policy asks;
+    ``provisional_firmware``, ``chip_id``; ``revocation``, a note.
+    SEV and CSV: ``platform_limits``, a note. CSV: ``minimum_build``, ``signer_mac`` if the policy asks.
  3. ``debug``.
  4. SGX: ``initialized``, ``attributes_unknown``, ``privileged_keys``.
     TDX: ``td_attributes_unknown``, ``sept_ve_disable``, ``migratable``, ``service_td``.

@@ -41,14 +41,15 @@ def snp_tcb_findings(verified: VerifiedSnpEvidence, policy: Policy, now: datetim
         )  # fmt: skip
 
 
-def lacking_advisories(verified: VerifiedSnpEvidence) -> tuple[AmdAdvisory, ...]:
-    """The known bulletins whose fixes the reported TCB lacks, the oldest first."""
+def lacking_advisories(verified: VerifiedSnpEvidence, now: datetime) -> tuple[AmdAdvisory, ...]:
+    """The bulletins known here, published by ``now``, whose fixes the reported TCB lacks; oldest first."""
     report = verified.report
-    return tuple(unmet_advisories(verified.vek.product, _cpu(report), report.reported_tcb))
+    unmet = unmet_advisories(verified.vek.product, _cpu(report), report.reported_tcb)
+    return tuple([item for item in unmet if item.published <= now])
 
 
 def _advisories(verified: VerifiedSnpEvidence, policy: Policy, now: datetime) -> Finding:
-    report, lacking = verified.report, lacking_advisories(verified)
+    report, lacking = verified.report, lacking_advisories(verified, now)
     refused = [item for item in lacking if item.id not in policy.snp.accepted_advisories]
     came = ", ".join(item.id for item in lacking) or "none"
     expected = "none" + "".join(f" or {item}" for item in sorted(policy.snp.accepted_advisories))

@@ -69,7 +69,8 @@ def verified_fields(verified: VerifiedEvidence) -> dict[str, Any]:
 def _tcb_fields(verified: VerifiedEvidence) -> dict[str, Any]:
     """Status and date are Intel's judgement; of AMD's bulletins those that are known here are told."""
     if isinstance(verified, VerifiedSnpEvidence):
-        return {"advisory_ids": sorted(item.id for item in lacking_advisories(verified))}
+        lacking = lacking_advisories(verified, verified.verified_at)
+        return {"advisory_ids": sorted(item.id for item in lacking)}
     if not isinstance(verified, VerifiedDcapEvidence):
         return {}
     tcb = verified.tcb

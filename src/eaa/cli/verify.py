@@ -12,9 +12,11 @@ from eaa.appraisal.reference_values import parse_reference_values
 from eaa.cli.anchors import load_anchors
 from eaa.cli.console import EXIT_CODES, as_json, debug_option, emit, output_option
 from eaa.cli.files import load_collateral, load_input
-from eaa.cli.judge import Request, judge
+from eaa.cli.judge import Request
+from eaa.cli.judge_fetching import judge_fetching
 from eaa.cli.params import HexBytes, StatusList, Time
 from eaa.cli.policy_options import policy_options
+from eaa.cli.provider_options import ProviderOptions, provider_options
 from eaa.cli.snp_options import snp_options, snp_policy
 from eaa.cli.verdict import Verdict, failure_fields
 from eaa.cli.verdict_text import render
@@ -32,7 +34,8 @@ _REPORT_DATA_BYTES = 64
 @click.argument("file", metavar="FILE|-")
 @click.option(
     "--collateral", multiple=True, metavar="PATH",
-    help="Endorsements: a file, or a folder of them. Repeatable. Without: exit code 40, and what is needed.",
+    help="Endorsements: a file, or a folder of them. Repeatable. Without, and without --fetch: "
+    "exit code 40, and what is needed.",
 )  # fmt: skip
 @click.option(
     "--at", type=Time(), metavar="TIME",
@@ -64,6 +67,7 @@ _REPORT_DATA_BYTES = 64
     "--trust-anchor", multiple=True, metavar="FILE",
     help="Root certificate, PEM or DER, to trust instead of the vendor's. Repeatable.",
 )  # fmt: skip
+@provider_options
 @click.option("--explain", is_flag=True, help="Show each rule: claim, expected, came, verdict.")
 @output_option
 @click.option("-q", "--quiet", is_flag=True, help="Write nothing to stdout: the exit code is the answer.")
@@ -82,6 +86,8 @@ def verify(ctx: click.Context, /, **options: Any) -> None:
       shelter verify quote.bin --collateral collateral.json
       shelter verify quote.bin --collateral ./collateral --nonce 00112233445566778899aabbccddeeff
       shelter verify quote.bin --collateral c.json --reference reference.json --explain
+      shelter verify quote.bin --fetch
+      shelter verify quote.bin --pccs-url https://localhost:8081/sgx/certification/v4/
       shelter verify - --collateral c.json --at 2025-06-01T12:00:00Z -o json < quote.hex
       shelter verify quote.bin --collateral c.json --accept-status UpToDate,SWHardeningNeeded
       shelter verify report.bin --collateral ./amd --require-vcek --minimum-tcb Milan:snp=29,microcode=219
@@ -94,6 +100,7 @@ def verify(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _verdict(options: dict[str, Any]) -> Verdict:
+    settings = ProviderOptions.take(options).settings()
     now = options["at"] or datetime.now(UTC)
     binding = Binding(report_data=_report_data(options), config_id=options["config_id"])
     policy = _policy(options)
@@ -115,7 +122,7 @@ def _verdict(options: dict[str, Any]) -> Verdict:
         return Verdict(
             **failure_fields(error), reasons=[str(error)], notes=[], verified_at=rfc3339(now)
         )  # fmt: skip
-    return judge(request)
+    return judge_fetching(request, settings, anchors)
 
 
 def _report_data(options: dict[str, Any]) -> bytes | None:

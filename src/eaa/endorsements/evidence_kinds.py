@@ -20,12 +20,16 @@ KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
         Kind.TD_REPORT: "TD report body",
         Kind.TDREPORT_STRUCT: "TDREPORT",
         Kind.SNP_REPORT: "AMD SEV-SNP attestation report",
+        Kind.SEV_REPORT: "AMD SEV attestation report",
+        Kind.CSV_REPORT: "Hygon CSV attestation report",
         Kind.EVENT_LOG: "event log",
         Kind.PCK_CERTIFICATE: "PCK certificate",
         Kind.VEK_CERTIFICATE: "VEK certificate",
         Kind.CERTIFICATE: "certificate",
         Kind.CERTIFICATE_CHAIN: "certificate chain",
         Kind.CERTIFICATE_TABLE: "certificate table",
+        Kind.SEV_CERTIFICATES: "SEV certificates",
+        Kind.HYGON_CERTIFICATES: "Hygon certificates",
         Kind.REVOCATION_LIST: "certificate revocation list",
         Kind.TCB_INFO: "TCB info",
         Kind.ENCLAVE_IDENTITY: "enclave identity",
@@ -33,7 +37,7 @@ KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
     }
 )
 #: What a remote verifier can judge.
-EVIDENCE = frozenset({Kind.DCAP_QUOTE, Kind.SNP_REPORT})
+EVIDENCE = frozenset({Kind.DCAP_QUOTE, Kind.SNP_REPORT, Kind.SEV_REPORT, Kind.CSV_REPORT})
 #: Evidence that is none for a remote verifier: only the machine itself can check it.
 _LOCAL = {Kind.ENCLAVE_REPORT: "sgx", Kind.TD_REPORT: "tdx", Kind.TDREPORT_STRUCT: "tdx"}
 

@@ -7,7 +7,7 @@ the bytes it returns may still be malformed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import unquote_to_bytes
@@ -19,6 +19,13 @@ from eaa.endorsements.amd_vek import AMD_ARC
 from eaa.endorsements.bundle_parts import der_kind, encode_text
 from eaa.endorsements.http_response import is_http_response, parse_http_response
 from eaa.endorsements.pck import SGX_EXTENSION_OID
+from eaa.endorsements.recognise_psp import (
+    are_hygon_certificates,
+    are_sev_certificates,
+    is_csv_json,
+    is_csv_report,
+    is_sev_report,
+)
 from eaa.endorsements.recognise_snp import is_snp_report, snp_of_json
 from eaa.endorsements.x509 import parse_certificate
 from eaa.errors import FormatError
@@ -44,12 +51,16 @@ class Kind(StrEnum):
     TD_REPORT = "td_report_body"
     TDREPORT_STRUCT = "tdreport_struct"  # what a TD gets from its CPU; a quoting enclave makes a quote of it
     SNP_REPORT = "snp_report"  # and, after it, the certificate table if it came with one
+    SEV_REPORT = "sev_report"  # perhaps with the platform's certificates
+    CSV_REPORT = "csv_report"  # binary, or JSON: what guest components change in a report, only that says
     EVENT_LOG = "event_log"
     PCK_CERTIFICATE = "pck_certificate"
     VEK_CERTIFICATE = "vek_certificate"
     CERTIFICATE = "certificate"
     CERTIFICATE_CHAIN = "certificate_chain"
     CERTIFICATE_TABLE = "certificate_table"
+    SEV_CERTIFICATES = "sev_certificates"
+    HYGON_CERTIFICATES = "hygon_certificates"
     REVOCATION_LIST = "revocation_list"
     TCB_INFO = "tcb_info"
     ENCLAVE_IDENTITY = "enclave_identity"
@@ -60,8 +71,9 @@ class Kind(StrEnum):
 class Recognised:
     """``data`` is a ``kind`` after ``wrappings``, outermost first, have been taken off.
 
-    A chain stays PEM; a TCB info or identity is the JSON object that Intel signed; the other kinds are
-    binary. ``beside`` is what else the same JSON object carries, e.g. the event log beside a quote.
+    A chain stays PEM; a TCB info or identity is the JSON object that Intel signed; a CSV report may be JSON;
+    the other kinds are binary. ``beside`` is what else the same JSON object carries, e.g. the event log
+    beside a quote.
     """
 
     kind: Kind
@@ -153,6 +165,10 @@ def _is_event_log(data: bytes) -> bool:
 _BINARY: tuple[tuple[Kind, Callable[[bytes], bool]], ...] = (
     (Kind.DCAP_QUOTE, _is_quote),
     (Kind.EVENT_LOG, _is_event_log),
+    (Kind.SEV_REPORT, is_sev_report),
+    (Kind.CSV_REPORT, is_csv_report),
+    (Kind.SEV_CERTIFICATES, are_sev_certificates),
+    (Kind.HYGON_CERTIFICATES, are_hygon_certificates),
     (Kind.SNP_REPORT, is_snp_report),
     (Kind.CERTIFICATE_TABLE, lambda data: data[:16] in _TABLE_STARTS),
     (Kind.TDREPORT_STRUCT, lambda data: len(data) == _TDREPORT_BYTES and data[0] == 0x81),
@@ -230,12 +246,20 @@ def _json(text: bytes, wrappings: tuple[str, ...]) -> Recognised | None:
         return Recognised(Kind.COLLATERAL, text, wrappings)
     if "outblob" in members:
         return _recognise(_tsm(*parse_tsm_json(text)), (*wrappings, "tsm:json"))
-    if snp := snp_of_json(text, members):
-        return Recognised(Kind.SNP_REPORT, snp, (*wrappings, "json:attestation_report"))
+    if report := _guest_components(text, members):
+        return Recognised(*report, (*wrappings, "json:attestation_report"))
     names = {name.lower(): name for name in members}
     inner = ((names[name], members[names[name]]) for name in _EVIDENCE_NAMES if name in names)
     found = [item for name, value in inner if (item := _member(name, value, wrappings))]
     return replace(found[0], beside=(*found[0].beside, *found[1:])) if found else None
+
+
+def _guest_components(text: bytes, members: Mapping[str, bytes]) -> tuple[Kind, bytes] | None:
+    """Evidence as guest components write it, with its kind; ``None`` if ``text`` is something else."""
+    if is_csv_json(members):
+        return Kind.CSV_REPORT, text
+    snp = snp_of_json(text, members)
+    return None if snp is None else (Kind.SNP_REPORT, snp)
 
 
 def _tsm(outblob: bytes, auxblob: bytes) -> bytes:

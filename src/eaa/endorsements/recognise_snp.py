@@ -38,6 +38,7 @@ def snp_of_json(text: bytes, members: Mapping[str, bytes]) -> bytes | None:
     """
     report = members.get("attestation_report", b"")
     is_object = report[:1] == b"{" and b'"chip_id"' in report
-    if members.keys() <= _MEMBERS and (is_object or len(report) == _TEXT_BYTES):
+    is_chain = members.get("cert_chain", b"null")[:1] in (b"n", b"[")
+    if members.keys() <= _MEMBERS and is_chain and (is_object or len(report) == _TEXT_BYTES):
         return parse_snp_evidence(text).encode()
     return None

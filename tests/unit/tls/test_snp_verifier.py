@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from eaa.appraisal.policy import Policy
 from eaa.endorsements.amd_endorsements import SnpEndorsements
@@ -217,3 +223,22 @@ def test_platforms_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(EAAError):
             check(verifier, replace(evidence, collateral=replace(guest.endorsements(), crl=None)))
     assert len(snp._selected) <= 2
+
+
+def test_large_endorsements_are_not_remembered() -> None:
+    """Whoever sends them has proven nothing when they are looked at."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "of no use")])
+    padding = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(20_000))
+    large = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(NOW).not_valid_after(NOW + timedelta(days=1))
+        .add_extension(padding, critical=False).sign(key, SHA256()).public_bytes(Encoding.DER)
+    )  # fmt: skip
+    verifier = make()
+    (snp,) = verifier.vendors.values()
+    assert isinstance(snp, SnpVerifier)
+    assert check(verifier, replace(ATTACHED, collateral=replace(CASE.endorsements, ark=large))) == "snp"
+    assert not snp._selected
+    assert check(verifier, ATTACHED) == "snp"
+    assert len(snp._selected) == 1

@@ -25,6 +25,7 @@ from eaa.appraisal.amd_advisories import AMD_ADVISORIES
 from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
+from eaa.provider.settings import parse_provider
 
 __all__ = [
     "AdminKeyEntry",
@@ -177,6 +178,33 @@ class Verification(_Section):
     snp: Snp = Field(default_factory=Snp)
 
 
+class Endorsements(_Section):
+    """Whom endorsements are fetched from, for evidence that comes without. Without providers nothing is."""
+
+    providers: tuple[str, ...] = Field(
+        default=(),
+        description="in this order, e.g. 'pccs:https://localhost:8081/sgx/certification/v4/', 'kds'",
+    )
+    cache: Path | None = Field(default=None, description="folder; by default in the state directory")
+    tls_ca: Path | None = Field(default=None, description="the only authorities that may vouch for servers")
+    pcs_key_file: Path | None = Field(default=None, description="subscription key of Intel's PCS")
+    tcb_update: Literal["standard", "early"] = "standard"
+    refresh_seconds: float = Field(
+        default=300, ge=1, le=86400, description="how often it is looked what is due"
+    )
+    fetches_per_minute: int = Field(default=60, ge=1, description="for platforms that were not seen before")
+
+    @field_validator("providers")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                parse_provider(text)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+
 class Tokens(_Section):
     """Attestation results."""
 
@@ -190,7 +218,9 @@ class Limits(_Section):
     """How much at once."""
 
     challenge_seconds: int = Field(default=300, ge=10, le=3600)
-    auth_per_second: float = Field(default=0, ge=0, description="for each address; 0: no bound")
+    auth_per_second: float = Field(
+        default=0, ge=0, description="challenges, and as many attestations, for each address; 0: no bound"
+    )
     appraisals: int = Field(default=256, ge=1, description="at a time; more wait, and then are refused")
 
 
@@ -208,6 +238,19 @@ class Admin(_Section):
     """Who may administrate. Without keys, one is made at the first start in the state directory."""
 
     keys: tuple[AdminKeyEntry, ...] = ()
+
+
+class References(_Section):
+    """Whose reference values are taken. An administrator's token is needed besides."""
+
+    signers: tuple[Path, ...] = Field(default=(), description="Ed25519 public keys, PEM, of signed values")
+    require_signed: bool = Field(default=False, description="no other values are taken")
+
+    @model_validator(mode="after")
+    def _signers(self) -> References:
+        if self.require_signed and not self.signers:
+            raise ValueError("require_signed needs signers")
+        return self
 
 
 class Log(_Section):
@@ -233,9 +276,11 @@ class VerdictdConfig(BaseSettings):
     metrics: Metrics = Field(default_factory=Metrics)
     storage: Storage = Field(default_factory=Storage)
     verification: Verification = Field(default_factory=Verification)
+    endorsements: Endorsements = Field(default_factory=Endorsements)
     tokens: Tokens = Field(default_factory=Tokens)
     limits: Limits = Field(default_factory=Limits)
     admin: Admin = Field(default_factory=Admin)
+    references: References = Field(default_factory=References)
     log: Log = Field(default_factory=Log)
 
     @property
