@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from eaa.appraisal.policy import Policy
     from eaa.appraisal.result import AttestationResult
+    from eaa.verify.p384 import P384Library
     from eaa.verify.result import VerifiedEvidence
     from eaa.verify.schemes import Endorsements, Memos, TrustRoot
 
@@ -43,6 +44,7 @@ def verify(
     config_id: bytes | None = None,
     trust_anchors: Sequence[TrustRoot] | None = None,
     allow_missing_crl: bool = False,
+    p384: P384Library | None = None,
 ) -> VerifiedEvidence:
     """Verify that ``evidence`` is genuine; raise if it is not.
 
@@ -61,6 +63,8 @@ def verify(
         trust_anchors: the only roots to believe; by default those of the evidence's vendor.
         allow_missing_crl: verify an SNP report without AMD's revocation list. Whether a key was revoked is
             then not known, and the result says so.
+        p384: the library that checks the signatures of SNP reports, by default ``cryptography``; see
+            :mod:`eaa.verify.p384`.
 
     Raises:
         FormatError: the evidence or an endorsement is malformed.
@@ -71,6 +75,7 @@ def verify(
             another vendor's.
     """
     from eaa.endorsements.evidence_kinds import recognise_evidence
+    from eaa.verify.p384 import p384_key
     from eaa.verify.result import Binding
     from eaa.verify.schemes import SCHEMES, Question
 
@@ -83,6 +88,7 @@ def verify(
         now=now,
         memos=_process_memos(),
         allow_missing_crl=allow_missing_crl,
+        p384=p384 or p384_key,
     )
     return SCHEMES[found.kind].verify(question)
 

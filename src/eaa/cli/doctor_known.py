@@ -7,11 +7,12 @@ from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.endorsements.sev_endorsements import SevEndorsements
 from eaa.endorsements.sev_roots import AMD_SEV_ARKS, AMD_SEV_ASKS
 from eaa.errors import InternalError, SignatureError
+from eaa.verify.p384 import p384_key
 from eaa.verify.primitives import p256_key, verify_p256_raw
 from eaa.verify.sev_chain import verify_sev_authorities
 from eaa.verify.sm2 import sm2_key, verify_sm2
 from eaa.verify.snp_path import require_amd_issued
-from eaa.verify.snp_signatures import anchor_rsa_key, p384_key, verify_p384_report
+from eaa.verify.snp_signatures import anchor_rsa_key, verify_p384_report
 
 __all__ = [
     "known_hygon_root",
