@@ -95,7 +95,9 @@ def test_a_connection_outlives_no_endorsement(fixture: Fixture) -> None:
     access = _access(fixture, [peer])
     run(access.key("k1"))
     assert peer.result is not None
-    fixture.now = peer.result.verified.endorsements_expire
+    expire = peer.result.verified.endorsements_expire
+    assert expire is not None
+    fixture.now = expire
     with pytest.raises(ValidityPeriodError) as refused:
         run(access.key("k1"))
     assert refused.value.code == "validity_period.endorsements"
