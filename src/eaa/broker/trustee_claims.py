@@ -83,7 +83,7 @@ def tee_class(tee: str) -> str:
 
 
 def policy_claims(verified: VerifiedEvidence, event_log: EventLog | None) -> tuple[str, dict[str, Any]]:
-    """The TEE, ``tdx``, ``sgx``, ``snp`` or ``csv``, and its claims, ``report_data`` and perhaps ``init_data``
+    """The TEE, ``tdx``, ``sgx``, ``snp`` or ``csv``, and its claims, ``report_data`` and maybe ``init_data``
     among them.
 
     The event log of a TD, or of a CSV3 guest, is claimed only if it replays to all four RTMRs. That makes its
