@@ -18,6 +18,9 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from eaa.appraisal.appraise import appraise
+from eaa.appraisal.policy import Policy
+from eaa.appraisal.reference_values import parse_reference_values
 from eaa.broker.administration.signed_references import ReferenceSigners
 from eaa.broker.kbs.init_data import expected_register, parse_init_data
 from eaa.broker.kbs.tees import Tee
@@ -37,6 +40,7 @@ from eaa.policy.templates import template
 from tests.cli.running import Run
 from tests.fakes.admin_server import AdminServer
 from tests.fakes.enclave_signer import signed_sigstruct
+from tests.unit.appraisal.snp_samples import snp_evidence
 from tests.vectors.manifest import VECTORS, needs_vectors
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "verdict.md").read_text("utf-8")
@@ -479,6 +483,26 @@ def test_snp_against_a_computation_of_its_own(tmp_path: Path) -> None:
     assert snp("--firmware", "OVMF.fd", "--vcpus", 2, "--vcpu-type", "EPYC-Milan") == [
         launch_digest(snp_ovmf(), 2, 0x00A00F11)
     ]
+
+
+def test_what_was_computed_is_a_reference_file_of_the_appraisal(tmp_path: Path) -> None:
+    (tmp_path / "OVMF.fd").write_bytes(snp_ovmf())
+    machine = ("--firmware", "OVMF.fd", "--vcpus", 2, "--vcpu-type", "EPYC-Milan")
+    (digest,) = snp(*machine, "--reference-to", "reference.json")
+    data = (tmp_path / "reference.json").read_bytes()
+    (alternative,) = parse_reference_values(data).of("snp")
+    assert [(pin.name, str(pin)) for pin in alternative.pins] == [("measurement", digest)]
+    evidence = snp_evidence(measurement=bytes.fromhex(digest))
+    policy = Policy(reference_values=parse_reference_values(data))
+    assert appraise(evidence, policy, now=evidence.verified_at).tier.label == "affirming"
+    other = snp_evidence(measurement=bytes(48))
+    assert appraise(other, policy, now=other.verified_at).code == "appraisal.measurement"
+    refused(2, "cannot write", "compute", "snp", *machine, "--reference-to", "reference.json")
+
+
+def test_values_that_do_not_say_which_code_it_is_are_no_reference_file(tmp_path: Path) -> None:
+    refused(2, "does not pin the code", "compute", "tdx", "--cmdline", "quiet", "--reference-to", "r.json")
+    assert not (tmp_path / "r.json").exists()
 
 
 @pytest.mark.skipif(not BOOT.is_dir(), reason="there is no folder of published boot images")

@@ -14,6 +14,7 @@ import click
 from eaa.cli.console import clean, columns, debug_option, output_option
 from eaa.cli.params import Time
 from eaa.cli.reference_store import store_option
+from eaa.cli.verdict_reference_compute_file import write_reference_file
 from eaa.cli.verdict_reference_compute_signed import sign_values, write_signed_values
 from eaa.cli.verdict_server import Server, server_options
 from eaa.cli.verdict_show import show
@@ -48,6 +49,10 @@ def computing(function: Callable[..., Computed]) -> Callable[..., None]:
         "--signed", is_flag=True,
         help="Register them signed by the owner's key, which verdictd verifies; needs --expires.",
     )  # fmt: skip
+    @click.option(
+        "--reference-to", metavar="FILE",
+        help="Write the measurements among them to this new file, for shelter verify --reference.",
+    )  # fmt: skip
     @store_option
     @output_option
     @server_options
@@ -55,7 +60,7 @@ def computing(function: Callable[..., Computed]) -> Callable[..., None]:
     @functools.wraps(function)
     def command(
         *, server: Server, register: bool, expires: datetime | None, sign_to: str | None, signed: bool,
-        store: str | None, output: str, **options: Any,
+        reference_to: str | None, store: str | None, output: str, **options: Any,
     ) -> None:  # fmt: skip
         if expires is None and (signed or sign_to is not None):
             option = "--signed" if signed else "--sign-to"
@@ -72,6 +77,8 @@ def computing(function: Callable[..., Computed]) -> Callable[..., None]:
         if sign_to is not None:
             write_signed_values(sign_to, data)
             click.echo(clean(f"signed by {key_id} into {sign_to}"), err=True)
+        if reference_to is not None:
+            write_reference_file(reference_to, values)
         if register:
             _said(_register_signed(server, data) if signed else _register(server, values, expires))
         rows = [(name, json.dumps(value)) for name, value in values.items()]
