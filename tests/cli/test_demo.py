@@ -58,7 +58,7 @@ def environment(vectors: Path, **extra: str) -> dict[str, str]:
 def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "eaa.cli.demo"],
-        env=environment(tmp_path / "none"), capture_output=True, text=True, timeout=120, check=False,
+        env=environment(tmp_path / "none"), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
     assert "\x1b" not in run.stdout
@@ -79,7 +79,7 @@ def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Pat
     assert "tdx.tcb_status: expected UpToDate, came OutOfDate" in reasons
     assert "tdx.quote.body.mr_td: expected in reference value mr_td, came eeeeeeeeeeeeeeee…" in reasons
     assert "this session was used already" in reasons
-    assert reasons.count("verdict explain ") == 4
+    assert reasons.count("verdict explain ") == 6
     assert [row for row in _rows(of_image) if row[1] in {"ACCEPTED", "REJECTED", "NOTE"}] == list(IMAGE)
     reasons = " ".join(of_image.split())
     assert "2 layers encrypted by skopeo, and pushed to docker-registry" in reasons
