@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from eaa.appraisal.policy_psp import CsvPolicy, SevPolicy
 from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.appraisal.reference_values import ReferenceValues
 from eaa.endorsements.tcb import TcbStatus
@@ -16,7 +17,7 @@ __all__ = ["MAX_GRACE_DAYS", "Policy"]
 MAX_GRACE_DAYS = 3650
 #: As Intel writes them in TCB info. A misspelt id would never match, and so never refuse anything.
 _ADVISORY_ID = re.compile(r"INTEL-[A-Z]{2,8}-[0-9]{5}")
-_SNP = SnpPolicy()
+_SNP, _SEV, _CSV = SnpPolicy(), SevPolicy(), CsvPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Policy:
         refused_advisories: e.g. ``INTEL-SA-00837``; refused if they apply to the platform's level.
         allow_debug: accept enclaves, TDs and guests that the host can look into. For development only.
         reference_values: what code and configuration must be; ``None``: not compared, and said so.
-        snp: what else is accepted of AMD SEV-SNP.
+        snp, sev, csv: what else is accepted of AMD SEV-SNP, of SEV and SEV-ES, and of Hygon CSV.
 
     Raises:
         UsageError: a value that could never be meant.
@@ -45,6 +46,8 @@ class Policy:
     allow_debug: bool = False
     reference_values: ReferenceValues | None = None
     snp: SnpPolicy = _SNP
+    sev: SevPolicy = _SEV
+    csv: CsvPolicy = _CSV
 
     def __post_init__(self) -> None:
         _require_statuses(self.accepted_statuses)
@@ -56,8 +59,9 @@ class Policy:
             raise _error("allow_debug", f"expected True or False, came {self.allow_debug!r:.40}")
         if not isinstance(self.reference_values, ReferenceValues | None):
             raise _error("reference_values", "expected ReferenceValues, see parse_reference_values()")
-        if not isinstance(self.snp, SnpPolicy):
-            raise _error("snp", "expected an SnpPolicy")
+        for name, kind in (("snp", SnpPolicy), ("sev", SevPolicy), ("csv", CsvPolicy)):
+            if not isinstance(getattr(self, name), kind):
+                raise _error(name, f"expected a {kind.__name__}")
 
 
 def _require_statuses(statuses: frozenset[TcbStatus]) -> None:

@@ -17,15 +17,18 @@ hold; in an alternative every field must hold; a field is one accepted value or 
       "snp": [
         {"measurement": "<96 hex digits>", "host_data": "<64 hex digits>",
          "policy": {"value": "0000000000000000", "mask": "0000080000000000"}}
-      ]
+      ],
+      "sev": [{"launch_digest": "<64 hex digits>", "policy": "0f000130"}],
+      "csv": [{"measure": "<64 hex digits>", "cek_sha256": "<64 hex digits>"}]
     }
 
 Names, hex digits and numbers are those that ``shelter inspect`` prints, bytes in the order of the
 report. ``attributes`` (16 bytes, FLAGS ‖ XFRM), ``xfrm``, ``td_attributes``, ``xfam``, ``policy`` and
-``platform_info`` (8 bytes each) take a mask: only the bits set in it are compared. An alternative must say
-which code it is: for SGX ``mr_enclave``, or ``mr_signer`` with ``isv_prod_id`` and ``min_isv_svn``; for TDX
-``mr_td``; for SNP ``measurement``, or one of ``id_key_digest`` and ``author_key_digest``, not zero, with
-``image_id`` and ``min_guest_svn``.
+``platform_info`` (8 bytes each, of SEV and CSV 4) take a mask: only the bits set in it are compared. An
+alternative must say which code it is: for SGX ``mr_enclave``, or ``mr_signer`` with ``isv_prod_id`` and
+``min_isv_svn``; for TDX ``mr_td``; for SNP ``measurement``, or one of ``id_key_digest`` and
+``author_key_digest``, not zero, with ``image_id`` and ``min_guest_svn``; for SEV ``launch_digest``; for CSV
+``measure``.
 The fields are listed in :mod:`eaa.appraisal.reference_fields`.
 """
 

@@ -20,7 +20,7 @@ from eaa.evidence.snp_bits import SigningKey
 from eaa.verify.claims import rfc3339
 from eaa.verify.snp_result import VerifiedSnpEvidence
 
-__all__ = ["snp_tcb_findings"]
+__all__ = ["lacking_advisories", "snp_tcb_findings"]
 
 _GENUINE, _KNOWN_VULNERABILITIES = 2, 32  # hardware [AR4SI §2.3.4]
 
@@ -41,9 +41,15 @@ def snp_tcb_findings(verified: VerifiedSnpEvidence, policy: Policy, now: datetim
         )  # fmt: skip
 
 
-def _advisories(verified: VerifiedSnpEvidence, policy: Policy, now: datetime) -> Finding:
+def lacking_advisories(verified: VerifiedSnpEvidence, now: datetime) -> tuple[AmdAdvisory, ...]:
+    """The bulletins known here, published by ``now``, whose fixes the reported TCB lacks; oldest first."""
     report = verified.report
-    lacking = tuple(unmet_advisories(verified.vek.product, _cpu(report), report.reported_tcb))
+    unmet = unmet_advisories(verified.vek.product, _cpu(report), report.reported_tcb)
+    return tuple([item for item in unmet if item.published <= now])
+
+
+def _advisories(verified: VerifiedSnpEvidence, policy: Policy, now: datetime) -> Finding:
+    report, lacking = verified.report, lacking_advisories(verified, now)
     refused = [item for item in lacking if item.id not in policy.snp.accepted_advisories]
     came = ", ".join(item.id for item in lacking) or "none"
     expected = "none" + "".join(f" or {item}" for item in sorted(policy.snp.accepted_advisories))

@@ -28,10 +28,9 @@ from eaa.errors import AttesterError
 from eaa.evidence.snp import SNP_REPORT_BYTES
 from eaa.tls.peer import AttachedEvidence
 
-__all__ = ["SNP_GET_EXT_REPORT", "SNP_GET_REPORT", "SevGuestAttester", "SnpReport"]
+__all__ = ["SNP_GET_EXT_REPORT", "SevGuestAttester", "SnpReport"]
 
-#: ``_IOWR('S', 0 and 2, struct snp_guest_request_ioctl)``, 32 bytes.
-SNP_GET_REPORT = 0xC0205300
+#: ``_IOWR('S', 2, struct snp_guest_request_ioctl)``, 32 bytes. Without room for a table it asks for none.
 SNP_GET_EXT_REPORT = 0xC0205302
 
 _REQUEST = struct.Struct("<B7xQQII")  # version, request address, response address, firmware and VMM error
@@ -39,7 +38,7 @@ _REPORT_REQUEST = struct.Struct("<64sI28x")
 _EXTENSION = struct.Struct("<QI4x")  # certificates: address, length
 _RESPONSE_BYTES = 4000
 _RESPONSE_HEADER = struct.Struct("<II24x")  # status, report size
-_VMM_INVALID_LENGTH = 1
+_VMM_INVALID_LENGTH, _VMM_BUSY = 1, 2
 _PAGE_BYTES = 4096
 _MAX_TABLE_BYTES = 0x4000  # SEV_FW_BLOB_MAX_SIZE of the driver
 _ADVICE: Mapping[int, str] = {
@@ -57,7 +56,7 @@ class SnpReport:
 
 
 class SevGuestAttester:
-    """SEV-SNP reports, for the privilege level ``privlevel`` (VMPL 0 to 3)."""
+    """SEV-SNP reports, for the privilege level ``privlevel`` (VMPL 0 to 3), with the host's certificates."""
 
     name = "sev_snp"
 
@@ -118,7 +117,7 @@ class SevGuestAttester:
             _REPORT_REQUEST.pack(report_data, self._privlevel) + _EXTENSION.pack(address, length)
         )
         exchange = _Exchange(descriptor, f"/{path}", self._ioctl, request)
-        exchange.ask(SNP_GET_EXT_REPORT)
+        exchange.ask()
         return exchange
 
 
@@ -133,7 +132,7 @@ class _Exchange:
         self._response = ctypes.create_string_buffer(_RESPONSE_BYTES)
         self.needed_table_bytes = 0
 
-    def ask(self, code: int) -> None:
+    def ask(self) -> None:
         """
         Raises:
             AttesterError: unless all that was wrong is that the table needs more room.
@@ -143,11 +142,18 @@ class _Exchange:
         )
         with device_errors(self._device, "requesting a report", _ADVICE):
             try:
-                self._ioctl(self._descriptor, code, message)
+                self._ioctl(self._descriptor, SNP_GET_EXT_REPORT, message)
             except OSError as error:
-                if error.errno != errno.EIO or _REQUEST.unpack(message)[4] != _VMM_INVALID_LENGTH:
+                _, _, _, firmware, vmm = _REQUEST.unpack(message)
+                if error.errno == errno.EIO and vmm == _VMM_INVALID_LENGTH:
+                    self.needed_table_bytes = self._table_bytes()
+                elif vmm == _VMM_BUSY:
+                    raise self._refused("the host is busy: try again", "busy", firmware, vmm) from None
+                elif firmware or vmm:
+                    what = f"the firmware reported {firmware:#x}, the host {vmm:#x}: see the kernel's log"
+                    raise self._refused(what, "firmware", firmware, vmm) from None
+                else:
                     raise
-                self.needed_table_bytes = self._table_bytes()
 
     def report(self, report_data: bytes) -> bytes:
         """
@@ -163,6 +169,12 @@ class _Exchange:
         start = _RESPONSE_HEADER.size
         data = self._response.raw[start : start + min(size, SNP_REPORT_BYTES + 1)]
         return snp_report(data, report_data=report_data, device=self._device)
+
+    def _refused(self, what: str, detail: str, firmware: int, vmm: int) -> AttesterError:
+        return AttesterError(
+            f"{self._device}: requesting a report: {what}", detail=detail, device=self._device,
+            fw_error=firmware, vmm_error=vmm,
+        )  # fmt: skip
 
     def _table_bytes(self) -> int:
         length: int = _EXTENSION.unpack_from(self._request, _REPORT_REQUEST.size)[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,14 +16,13 @@ from eaa.cli.demo_broker_owner import Owner
 from eaa.cli.demo_cases import ACCEPTED, Shown
 from eaa.cli.demo_flow_attacks import Outcome
 from eaa.cli.demo_flow_processes import listening
-from eaa.errors import EAAError, InternalError
+from eaa.errors import EAAError
 
 __all__ = ["broker"]
 
 _KEY, _OTHER = "disks/key/1", "payroll/key/1"
 _KEY_BYTES = 32
 _WRONG_MR_TD = b"\xee" * 48
-_SEEN_SECONDS = 10.0
 
 
 def broker() -> Iterator[tuple[str, Iterator[Outcome]]]:
@@ -112,17 +110,8 @@ def _verdictd(folder: Path, td: SimulatedTdxGuest) -> Iterator[_Scene]:
         scene.owner.set_policy("resource/disks", "allow_affirming")
         scene.owner.set_policy("resource-policy", "deny_all")
         scene.owner.set_references(td.report)
-        _until_seen(scene.owner.url, td)
+        Guest(url, td).wait_until_affirming()
         yield scene
-
-
-def _until_seen(url: str, td: SimulatedTdxGuest) -> None:
-    """A service sees within a second what was changed in its storage."""
-    deadline = time.monotonic() + _SEEN_SECONDS
-    while Guest(url, td).status() != "affirming":
-        if time.monotonic() > deadline:
-            raise InternalError("verdictd does not see the reference values", detail="demo")
-        time.sleep(0.1)
 
 
 def _fetch(scene: _Scene, td: SimulatedTdxGuest, path: str = _KEY) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,13 +12,14 @@ import httpx
 
 from eaa.attester.simulated import SimulatedTdxGuest
 from eaa.broker.tokens import verify_token
+from eaa.errors import InternalError
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.transport.kbs.answers import refusal
 from eaa.transport.kbs.client import KbsClient
 
 __all__ = ["Guest"]
 
-_SECONDS = 20.0
+_SECONDS, _SEEN_SECONDS = 20.0, 10.0
 _ISSUER = "verdictd"
 
 
@@ -43,6 +45,18 @@ class Guest:
             EAAError: the broker refuses the evidence.
         """
         return asyncio.run(self._status())
+
+    def wait_until_affirming(self) -> None:
+        """A service sees within a second what was changed in its storage.
+
+        Raises:
+            EAAError: the broker refuses the evidence, or does not affirm it in time.
+        """
+        deadline = time.monotonic() + _SEEN_SECONDS
+        while self.status() != "affirming":
+            if time.monotonic() > deadline:
+                raise InternalError("verdictd does not see the reference values", detail="demo")
+            time.sleep(0.1)
 
     def replay(self) -> None:
         """Attest, and have somebody send the same bytes in the same session again.

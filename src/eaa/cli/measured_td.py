@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eaa.appraisal.reference_values import Pattern, Pin
-from eaa.cli.evidence import KIND_NAMES, recognise_evidence
 from eaa.cli.files import load_input
 from eaa.cli.measured import Measured
 from eaa.cli.rules import FAIL, PASS, rule
 from eaa.cli.td_options import TD_FIELDS
+from eaa.endorsements.evidence_kinds import KIND_NAMES, recognise_evidence
 from eaa.endorsements.recognise import Kind, recognise
 from eaa.errors import FormatError, UnsupportedError, UsageError
 from eaa.evidence.dcap_quote import parse_quote

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from eaa.appraisal.rules_snp_tcb import lacking_advisories
 from eaa.errors import EAAError, outcome_of
 from eaa.verify.claims import rfc3339
 from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.result import VerifiedEvidence
+from eaa.verify.snp_result import VerifiedSnpEvidence
 
 __all__ = ["Verdict"]
 
@@ -65,7 +67,10 @@ def verified_fields(verified: VerifiedEvidence) -> dict[str, Any]:
 
 
 def _tcb_fields(verified: VerifiedEvidence) -> dict[str, Any]:
-    """Status, date and advisories: only Intel's endorsements judge the TCB."""
+    """Status and date are Intel's judgement; of AMD's bulletins those that are known here are told."""
+    if isinstance(verified, VerifiedSnpEvidence):
+        lacking = lacking_advisories(verified, verified.verified_at)
+        return {"advisory_ids": sorted(item.id for item in lacking)}
     if not isinstance(verified, VerifiedDcapEvidence):
         return {}
     tcb = verified.tcb

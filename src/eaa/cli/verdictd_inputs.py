@@ -94,11 +94,15 @@ def channel_config(
         verifier = _verifier(channel.verifier, config, pool, allow_null=channel.unsafe_null)
     if not channel.mutual:
         notes.append("the channel's peers show no evidence (mutual = false): nothing is released to them")
+    profile = Profile(channel.profile)
+    renews = channel.mutual and profile is Profile.EXPORTER_V1
     made = ChannelConfig(
         attester=chosen.attester,
         verifier=verifier if channel.mutual else None,
-        profile=Profile(channel.profile),
+        profile=profile,
         mutual=channel.mutual,
+        # Evidence on a channel is good for as long as a token.
+        reattest_seconds=config.tokens.seconds if renews else None,
     )
     return made, tuple(notes)
 

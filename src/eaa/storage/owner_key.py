@@ -31,22 +31,22 @@ KEY_FILE = "owner-key.pem"
 
 
 class VerifyingKey:
-    """A key that verifies. ``key_id`` is the SHA-256 of its SPKI in hexadecimal."""
+    """A key that verifies. ``key_id`` is the SHA-256 of the SPKI of ``public`` in hexadecimal."""
 
     def __init__(self, public: Ed25519PublicKey) -> None:
-        self._public = public
+        self.public = public
         spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.key_id = hashlib.sha256(spki).hexdigest()
 
     @property
     def public_pem(self) -> bytes:
-        """The public key as PEM."""
-        return self._public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        """What others verify with: SPKI in PEM."""
+        return self.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def signed(self, signature: bytes, data: bytes) -> bool:
         """Whether ``signature`` is this key's over ``data``."""
         try:
-            self._public.verify(signature, data)
+            self.public.verify(signature, data)
         except InvalidSignature:
             return False
         return True

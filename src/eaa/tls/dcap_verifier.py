@@ -25,6 +25,7 @@ from eaa.tls.evidence_verifier import held
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.verify.dcap import Memo, verify_quote
 from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.memo import MAX_REMEMBERED_BYTES
 from eaa.verify.result import Binding
 
 __all__ = ["DcapVerifier"]
@@ -94,6 +95,8 @@ class DcapVerifier:
         found = self._selected.get(key)
         if found is None:
             found = collateral_for(quote, pool)
+            if len(key) > MAX_REMEMBERED_BYTES:
+                return found  # a peer that has proven nothing yet does not fill the memory
             if len(self._selected) >= _MAX_SELECTED:
                 self._selected.clear()
             self._selected[key] = found

@@ -21,6 +21,7 @@ from eaa.endorsements.x509 import Certificate
 from eaa.evidence.snp import SnpReport, parse_snp_report
 from eaa.tls.evidence_verifier import held
 from eaa.tls.peer import AttachedEvidence
+from eaa.verify.memo import MAX_REMEMBERED_BYTES
 from eaa.verify.result import Binding
 from eaa.verify.snp import SnpMemo, verify_report
 from eaa.verify.snp_result import VerifiedSnpEvidence
@@ -83,7 +84,13 @@ class SnpVerifier:
         if found is None:
             parts = self._own if attached is None else self._own + parts_of_endorsements(attached)
             found = select_endorsements(report, parts, (*AMD_ISSUERS, *self.trust_anchors))
+            if attached is not None and _size(attached) > MAX_REMEMBERED_BYTES:
+                return found  # a peer that has proven nothing yet does not fill the memory
             if len(self._selected) >= _MAX_SELECTED:
                 self._selected.clear()
             self._selected[key] = found
         return found
+
+
+def _size(endorsements: SnpEndorsements) -> int:
+    return sum(len(part) for part in (endorsements.vek, *endorsements.chain) if part is not None)

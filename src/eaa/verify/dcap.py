@@ -34,9 +34,9 @@ from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import BindingError, EndorsementError, UsageError
 from eaa.evidence.dcap_quote import DcapQuote, parse_quote_frame
-from eaa.verify import schemes
 from eaa.verify.collateral import verify_collateral
 from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.dcap_tees import DCAP_TEES, DcapTee
 from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
 from eaa.verify.platform import verify_platform
 from eaa.verify.primitives import equal, verify_p256_raw
@@ -80,7 +80,7 @@ def verify_quote(
         raise UsageError("now must be an aware datetime", detail="naive_datetime")
     quote = parse_quote_frame(data)
     tee = quote.tee
-    scheme = schemes.SCHEMES[tee]
+    scheme = DCAP_TEES[tee]
 
     # 1.–4. Collateral.
     anchors = tuple(trust_anchors)
@@ -158,7 +158,7 @@ def _tcb(
     quote: DcapQuote,
     verified: VerifiedCollateral,
     platform: VerifiedPlatform,
-    scheme: schemes.Scheme,
+    scheme: DcapTee,
 ) -> TcbEvaluation:
     key = (platform.svns, scheme.evaluation_key(quote))
     known = verified.evaluations.get(key)

@@ -43,7 +43,12 @@ class TrustAnchor:
     @classmethod
     def of_certificate(cls, root: Certificate) -> TrustAnchor:
         """Of an X.509 root: common name, and digest of the DER."""
-        return cls(root.common_name, hashlib.sha256(root.der).digest())
+        return cls.of_bytes(root.common_name, root.der)
+
+    @classmethod
+    def of_bytes(cls, name: str, root: bytes) -> TrustAnchor:
+        """Of a root in the vendor's own form, which has no name in it: ``name``, and digest of the bytes."""
+        return cls(name, hashlib.sha256(root).digest())
 
     @property
     def simulated(self) -> bool:

@@ -12,7 +12,7 @@ from eaa.evidence.snp_tcb import TcbVersion
 from eaa.verify.claims import structure_claims
 from eaa.verify.result import VerifiedEvidence
 
-__all__ = ["VerifiedSnpEvidence", "snp_report_claims"]
+__all__ = ["VerifiedSnpEvidence", "snp_report_claims", "vek_claims"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +50,22 @@ class VerifiedSnpEvidence(VerifiedEvidence):
     def own_claims(self) -> dict[str, Any]:
         return {
             **snp_report_claims(self.report),
-            "vek": {
-                "kind": self.vek.kind.name,
-                "product_name": self.vek.product_name,
-                "product": str(self.vek.product),
-                "hwid": None if self.vek.hwid is None else self.vek.hwid.hex(),
-                "csp_id": self.vek.csp_id,
-                "tcb": _tcb_claims(self.vek.tcb),
-            },
+            "vek": vek_claims(self.vek),
             "chip_id_verified": self.chip_id_verified,
             "revocation_checked": self.revocation_checked,
         }
+
+
+def vek_claims(vek: VekExtensions) -> dict[str, Any]:
+    """What a VEK certificate says of its key."""
+    return {
+        "kind": vek.kind.name,
+        "product_name": vek.product_name,
+        "product": str(vek.product),
+        "hwid": None if vek.hwid is None else vek.hwid.hex(),
+        "csp_id": vek.csp_id,
+        "tcb": _tcb_claims(vek.tcb),
+    }
 
 
 def snp_report_claims(report: SnpReport) -> dict[str, Any]:

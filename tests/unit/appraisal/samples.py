@@ -16,7 +16,7 @@ from eaa.evidence.dcap_quote import DcapQuote, QuoteHeader
 from eaa.evidence.sgx import EnclaveReport
 from eaa.evidence.tdx import TdReport, TdReport15
 from eaa.verify.dcap_result import VerifiedDcapEvidence
-from eaa.verify.result import TrustAnchor
+from eaa.verify.result import TrustAnchor, VerifiedEvidence
 from eaa.verify.tcb import ComponentTcb, TcbEvaluation
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
@@ -89,7 +89,7 @@ def tcb_of(
 
 
 def judge(
-    evidence: VerifiedDcapEvidence, policy: Policy | None = None, *, now: datetime = NOW
+    evidence: VerifiedEvidence, policy: Policy | None = None, *, now: datetime = NOW
 ) -> AttestationResult:
     result = appraise(evidence, Policy() if policy is None else policy, now=now)
     # Whatever is denied, relying parties that look at the tier alone are warned.

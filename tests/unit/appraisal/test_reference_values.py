@@ -57,6 +57,24 @@ EXAMPLE: dict[str, Any] = {
         },
         {"id_key_digest": "dd" * 48, "image_id": "ee" * 16, "min_guest_svn": 7},
     ],
+    "sev": [
+        {
+            "launch_digest": "11" * 32,
+            "policy": {"value": "0f000000", "mask": "0f000000"},
+            "cek_sha256": "22" * 32,
+            "oca_sha256": ["33" * 32, "44" * 32],
+        }
+    ],
+    "csv": [
+        {
+            **{name: "55" * 32 for name in ("measure", "rtmr1", "rtmr2", "rtmr3", "rtmr4")},
+            "vm_id": "66" * 16,
+            "vm_version": "77" * 16,
+            "user_pubkey_digest": "88" * 32,
+            "policy": "4f000000",
+            "cek_sha256": "99" * 32,
+        }
+    ],
 }
 
 
@@ -93,7 +111,7 @@ def test_alternatives_by_tee_in_the_order_written() -> None:
     assert [item.pins[0].name for item in values.of("sgx")] == ["mr_enclave", "mr_signer"]
     assert len(values.of("tdx")) == 1
     assert [item.pins[0].name for item in values.of("snp")] == ["measurement", "id_key_digest"]
-    assert values.of("sev") == ()
+    assert values.of("cca") == ()
 
 
 def tdx(**fields: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -126,7 +126,7 @@ def test_vmpl(vmpl: int) -> None:
 
 @pytest.mark.parametrize("vector", ["launch_mit_vector", "current_mit_vector"])
 def test_mitigation_vectors(vector: str) -> None:
-    both = {"launch_mit_vector": 0b111, "current_mit_vector": 0b111}
+    both: dict[str, Any] = {"launch_mit_vector": 0b111, "current_mit_vector": 0b111}
     assert appraised(snp_evidence(**both), required_mitigations=0b101).accepted
     lacking = snp_evidence(**both | {vector: 0b110})
     assert failed(appraised(lacking, required_mitigations=0b101)) == [vector]
@@ -216,29 +216,45 @@ def test_a_product_without_a_minimum_is_refused_once_there_is_one() -> None:
 # Bulletins.
 
 
+LATER = datetime(2026, 10, 1, tzinfo=UTC)
+
+
+def lasting(evidence: VerifiedSnpEvidence) -> VerifiedSnpEvidence:
+    """As verified with endorsements that are still valid when the bulletins are known."""
+    return replace(evidence, endorsements_expire=NOW + timedelta(days=3650))
+
+
 def test_a_bulletin_whose_fix_is_lacking() -> None:
-    evidence = snp_evidence(tcb=replace(MILAN, snp=28))
-    result = appraised(evidence)
+    evidence = lasting(snp_evidence(tcb=replace(MILAN, snp=28)))
+    result = judge(evidence, Policy(), now=LATER)
     assert failed(result) == ["advisories"]
     assert outcome(result, "advisories").came == "AMD-SB-3030"
     assert "CVE-2025-61971, 2026-05-13" in result.reasons[0]
-    accepted = appraised(evidence, accepted_advisories=frozenset({"AMD-SB-3030"}))
+    policy = Policy(snp=SnpPolicy(accepted_advisories=frozenset({"AMD-SB-3030"})))
+    accepted = judge(evidence, policy, now=LATER)
     assert accepted.accepted
     assert "advisories" in notes(accepted)
     assert accepted.trust_vector.hardware == 32
-    assert failed(appraised(evidence, accepted_advisories=frozenset({"AMD-SB-3016"}))) == ["advisories"]
+    policy = Policy(snp=SnpPolicy(accepted_advisories=frozenset({"AMD-SB-3016"})))
+    assert failed(judge(evidence, policy, now=LATER)) == ["advisories"]
 
 
-def test_grace_counts_from_the_oldest_bulletin_that_is_lacking() -> None:
-    # AMD-SB-3016 of 2026-04-16 and AMD-SB-3030 of 2026-05-13; both of the future as of these endorsements.
-    evidence = snp_evidence(tcb=replace(MILAN, snp=26))
-    later = replace(evidence, endorsements_expire=NOW + timedelta(days=3650))
-    policy = Policy(grace_days=100, snp=SnpPolicy(accepted_advisories=frozenset({"AMD-SB-3023"})))
-    oldest = outcome(judge(later, policy, now=NOW), "advisories")
-    assert (oldest.verdict, oldest.came) == ("note", "AMD-SB-3023, AMD-SB-3016, AMD-SB-3030")
-    end = timedelta(days=100) + datetime_of("AMD-SB-3016")
-    assert judge(later, policy, now=end).accepted
-    over = judge(later, policy, now=end + timedelta(seconds=1))
+def test_a_bulletin_counts_from_its_day() -> None:
+    evidence = lasting(snp_evidence(tcb=replace(MILAN, snp=28)))
+    day = published("AMD-SB-3030")
+    assert judge(evidence, Policy(), now=day - timedelta(seconds=1)).accepted
+    assert failed(judge(evidence, Policy(), now=day)) == ["advisories"]
+
+
+def test_grace_counts_from_the_oldest_bulletin_that_is_lacking_and_not_accepted() -> None:
+    evidence = lasting(snp_evidence(tcb=replace(MILAN, snp=26)))
+    policy = Policy(grace_days=200, snp=SnpPolicy(accepted_advisories=frozenset({"AMD-SB-3023"})))
+    end = timedelta(days=200) + published("AMD-SB-3016")
+    within = judge(evidence, policy, now=end)
+    assert within.accepted
+    tolerated = outcome(within, "advisories")
+    assert (tolerated.verdict, tolerated.came) == ("note", "AMD-SB-3023, AMD-SB-3016, AMD-SB-3030")
+    over = judge(evidence, policy, now=end + timedelta(seconds=1))
     assert failed(over) == ["advisories"]
     assert over.reasons[0].endswith("is over")
 
@@ -256,5 +272,5 @@ def test_freshness_and_endorsements_are_asked_of_it_too() -> None:
     assert failed(late) == ["endorsements"]
 
 
-def datetime_of(advisory: str) -> datetime:
+def published(advisory: str) -> datetime:
     return next(item.published for item in AMD_ADVISORIES if item.id == advisory)

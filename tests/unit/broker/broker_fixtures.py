@@ -106,6 +106,7 @@ class Fixture:
     now: datetime = NOW
     stores: MemoryStores = field(default_factory=MemoryStores)
     events: Recorder = field(default_factory=Recorder)
+    verbose_tokens: bool = True
 
     def __post_init__(self) -> None:
         begins, ends = NOW - timedelta(days=1), NOW + timedelta(days=1000)
@@ -132,8 +133,8 @@ class Fixture:
         )  # fmt: skip
         self.new_id = new_id
 
-    def terms(self, *, verbose: bool = True) -> KbsTerms:
-        return KbsTerms(TERMS, timedelta(minutes=5), allow_rsa1_5=False, verbose_tokens=verbose)
+    def terms(self) -> KbsTerms:
+        return KbsTerms(TERMS, timedelta(minutes=5), allow_rsa1_5=False, verbose_tokens=self.verbose_tokens)
 
     def verifier(self, *, unsafe_sample: bool = False) -> EnvironmentVerifier:
         dcap = DcapVerifier(None, (self.attester.trust_anchor,), Memo(64))

@@ -212,6 +212,22 @@ def test_own_endorsements_are_looked_for_once_for_a_platform(monkeypatch: pytest
     assert looked == ["sgx", "tdx", "sgx"]
 
 
+def test_what_is_large_is_looked_for_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates of a peer that has proven nothing yet do not fill the memory."""
+    looked: list[str] = []
+
+    def look(quote: DcapQuote, pool: EndorsementPool) -> IntelCollateral:
+        looked.append(quote.tee)
+        return collateral_for(quote, pool)
+
+    monkeypatch.setattr("eaa.tls.dcap_verifier.collateral_for", look)
+    monkeypatch.setattr("eaa.tls.dcap_verifier.MAX_REMEMBERED_BYTES", 1024)
+    verifier = make("", pool=pool_of(SGX.collateral))
+    for _ in range(2):
+        check(verifier, replace(ATTACHED_SGX, collateral=None))
+    assert looked == ["sgx", "sgx"]
+
+
 def test_attached_endorsements_are_verified_like_any() -> None:
     assert SGX.collateral.tcb_info is not None
     body = SGX.collateral.tcb_info.body.replace(b"UpToDate", b"UpToDatf")

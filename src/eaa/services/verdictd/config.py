@@ -218,7 +218,9 @@ class Limits(_Section):
     """How much at once."""
 
     challenge_seconds: int = Field(default=300, ge=10, le=3600)
-    auth_per_second: float = Field(default=0, ge=0, description="for each address; 0: no bound")
+    auth_per_second: float = Field(
+        default=0, ge=0, description="challenges, and as many attestations, for each address; 0: no bound"
+    )
     appraisals: int = Field(default=256, ge=1, description="at a time; more wait, and then are refused")
 
 
@@ -236,6 +238,19 @@ class Admin(_Section):
     """Who may administrate. Without keys, one is made at the first start in the state directory."""
 
     keys: tuple[AdminKeyEntry, ...] = ()
+
+
+class References(_Section):
+    """Whose reference values are taken. An administrator's token is needed besides."""
+
+    signers: tuple[Path, ...] = Field(default=(), description="Ed25519 public keys, PEM, of signed values")
+    require_signed: bool = Field(default=False, description="no other values are taken")
+
+    @model_validator(mode="after")
+    def _signers(self) -> References:
+        if self.require_signed and not self.signers:
+            raise ValueError("require_signed needs signers")
+        return self
 
 
 class Log(_Section):
@@ -265,6 +280,7 @@ class VerdictdConfig(BaseSettings):
     tokens: Tokens = Field(default_factory=Tokens)
     limits: Limits = Field(default_factory=Limits)
     admin: Admin = Field(default_factory=Admin)
+    references: References = Field(default_factory=References)
     log: Log = Field(default_factory=Log)
 
     @property

@@ -19,6 +19,7 @@ from eaa import __version__
 from eaa.appraisal.ear import EarVerifier
 from eaa.broker.admin_credentials import AdminCredentials, AdminKey
 from eaa.broker.administration import Administration
+from eaa.broker.administration.signed_references import ReferenceSigners
 from eaa.broker.decision_id import RANDOM_BYTES, decision_id
 from eaa.broker.judgement import Judgement, Terms
 from eaa.broker.kbs_broker import KbsBroker, KbsTerms
@@ -28,6 +29,7 @@ from eaa.broker.verified_environment import EnvironmentVerifier, ProvidedEndorse
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, LimitExceeded
 from eaa.policy.regorus_engine import RegorusEngine
+from eaa.policy.trial import TrialEngine
 from eaa.services.verdictd.admin_key import load_or_create_admin_key
 from eaa.services.verdictd.books import Books
 from eaa.services.verdictd.config import AdminKeyEntry, VerdictdConfig
@@ -150,8 +152,9 @@ async def open_core(
         new_id=new_id, random=secrets.token_bytes, run=appraisals, events=events,
     )  # fmt: skip
     administration = Administration(
-        database, engine, now=clock, new_id=new_id, random=secrets.token_bytes, aside=asyncio.to_thread
-    )
+        database, TrialEngine(), now=clock, new_id=new_id, random=secrets.token_bytes,
+        aside=asyncio.to_thread, signers=_signers(config),
+    )  # fmt: skip
     credentials, said = _credentials(config)
     return Core(
         database, books, engine, releaser, broker, terms.tokens, administration, credentials, appraisals,
@@ -231,15 +234,27 @@ def _configured(entry: AdminKeyEntry) -> AdminKey:
     )
 
 
-def _public_key(path: Path) -> Ed25519PublicKey | EllipticCurvePublicKey:
+def _signers(config: VerdictdConfig) -> ReferenceSigners:
+    keys = []
+    for path in config.references.signers:
+        key = _public_key(path, "reference_signer")
+        if not isinstance(key, Ed25519PublicKey):
+            raise ConfigError(
+                f"{path}: expected an Ed25519 public key", detail="reference_signer", file=str(path)
+            )
+        keys.append(key)
+    return ReferenceSigners.of(keys, required=config.references.require_signed)
+
+
+def _public_key(path: Path, detail: str = "admin_key") -> Ed25519PublicKey | EllipticCurvePublicKey:
     try:
         key = load_pem_public_key(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", detail="admin_key", file=str(path)) from None
+        raise ConfigError(f"{path}: {error.strerror}", detail=detail, file=str(path)) from None
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey | EllipticCurvePublicKey):
         raise ConfigError(
-            f"{path}: expected a public key, Ed25519 or P-256, in PEM", detail="admin_key", file=str(path)
+            f"{path}: expected a public key, Ed25519 or P-256, in PEM", detail=detail, file=str(path)
         )
     return key
