@@ -10,12 +10,12 @@ from typing import Any
 
 from eaa.cli.platform_subjects import Platform
 from eaa.endorsements.subject import Subject
-from eaa.endorsements.x509 import Certificate
 from eaa.errors import EAAError, EndorsementNotFound, ProviderError
 from eaa.provider.endorser import Endorser
 from eaa.provider.opening import open_endorser
 from eaa.provider.settings import ProviderSettings
 from eaa.verify.claims import rfc3339
+from eaa.verify.fetched import TrustRoot
 
 __all__ = ["Result", "fetch_platforms"]
 
@@ -48,7 +48,7 @@ def fetch_platforms(
     platforms: Sequence[Platform],
     settings: ProviderSettings,
     *,
-    trust_anchors: Sequence[Certificate],
+    trust_anchors: Sequence[TrustRoot],
     now: Callable[[], datetime],
 ) -> tuple[list[Result], tuple[str, ...]]:
     """Each endorsement that ``platforms`` need, once; and what is to be said of the providers."""
@@ -58,7 +58,7 @@ def fetch_platforms(
 async def _fetch_all(
     platforms: Sequence[Platform],
     settings: ProviderSettings,
-    anchors: Sequence[Certificate],
+    anchors: Sequence[TrustRoot],
     now: Callable[[], datetime],
 ) -> tuple[list[Result], tuple[str, ...]]:
     results: dict[str, Result] = {}
