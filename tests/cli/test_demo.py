@@ -39,6 +39,9 @@ BROKER = (
     ("wrong measurement", "REJECTED", "access_denied.policy (tdx.mr_td)"),
     ("replayed", "REJECTED", "session.spent"),
     ("another's path", "REJECTED", "access_denied.policy (deny_all)"),
+    ("good", "ACCEPTED", "accepted"),
+    ("out of date", "REJECTED", "access_denied.policy (snp.snp_svn)"),
+    ("debug", "REJECTED", "access_denied.policy (snp.debug)"),
 )
 
 IMAGE = (

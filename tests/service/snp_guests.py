@@ -37,7 +37,7 @@ class SnpHardware:
     def source(self, *, crl: bool = True, **snp: Any) -> EvidenceSource:
         """Verifies reports under this vendor's ARK, with its list if ``crl``; ``snp`` is configuration."""
         ark, rules = self.vendor.trust_anchor, Snp(**snp)
-        pooled = PooledCrl(CrlRole.ROOT, ark.subject, self.vendor.crl.this_update, self.vendor.crl.der)
+        pooled = PooledCrl(CrlRole.ARK, ark.subject, self.vendor.crl.this_update, self.vendor.crl.der)
         verifier = make_verifier(
             "",
             policy=Policy(allow_debug=True, snp=rules.policy),

@@ -6,7 +6,7 @@ This proves nothing to anybody; it names the device that misbehaves here, not at
 from __future__ import annotations
 
 from eaa.attester.device import fixed
-from eaa.endorsements.amd_pool import endorsements_of_table
+from eaa.endorsements.amd_attached import endorsements_of_table
 from eaa.errors import AttesterError, FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import HEADER_BYTES, parse_quote_frame
 from eaa.evidence.snp import SNP_REPORT_BYTES, parse_snp_report

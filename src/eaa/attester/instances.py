@@ -62,6 +62,7 @@ def choose_attester(name: str, *, root: Path, options: AttesterOptions, allow_nu
         UsageError: no such instance, or null without ``allow_null``.
         AttesterError: its device is not there or cannot be used; or nothing works here, with all reasons.
         UnsupportedError: ``unsupported.attester``: known, and not implemented, with the reason.
+        ConfigError: the store of the simulated vendor cannot be used.
     """
     if not name:
         return _automatic(root, options)
@@ -122,13 +123,17 @@ def _simulated(name: str, tee: Tee, options: AttesterOptions) -> StoredSimulated
 
 
 def _simulated_snp(options: AttesterOptions) -> StoredSimulatedSnpAttester:
-    return StoredSimulatedSnpAttester(
+    snp = StoredSimulatedSnpAttester(
         store=SimulatedAmdStore(options.store),
         now=options.now,
         machine=options.simulated_machine,
         fields=options.simulated_fields,
         debug=options.simulated_debug,
     )
+    # Here, and not when the first peer asks: its vendor's keys may have to be made, and verifiers that start
+    # later find its roots.
+    snp.collateral()
+    return snp
 
 
 def _null(allowed: bool) -> NullAttester:

@@ -29,8 +29,8 @@ from eaa.broker.kbs.init_data import InitData, expected_register, parse_init_dat
 from eaa.broker.kbs.messages import AttestRequest
 from eaa.broker.kbs.tees import Tee
 from eaa.broker.trustee_claims import policy_claims, policy_input, sample_claims, tee_class
+from eaa.endorsements.amd_attached import endorsements_of_table, parts_of_endorsements
 from eaa.endorsements.amd_endorsements import AmdParts, SnpEndorsements
-from eaa.endorsements.amd_pool import endorsements_of_table, parts_of_endorsements
 from eaa.errors import AccessDenied, BindingError
 from eaa.evidence.event_log import parse_event_log
 from eaa.evidence.snp import parse_snp_report

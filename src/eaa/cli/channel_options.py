@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,8 @@ from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.cli.anchors import load_anchors
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.params import StatusList
-from eaa.cli.simulated_options import simulated_settings
+from eaa.cli.simulated_fields import simulated_fields
+from eaa.cli.simulated_snp_fields import simulated_snp_guest
 from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
 from eaa.endorsements.pool import EndorsementPool, merge
@@ -156,11 +157,12 @@ def build_channel_config(
     needs_attester: bool,
     needs_verifier: bool,
     policy: Policy | None = None,
+    allow_missing_crl: bool = False,
 ) -> tuple[ChannelConfig, tuple[str, ...]]:
     """The configuration, and what is to be said once before it is used.
 
     ``mutual`` needs both an attester and a verifier, whatever the flags say. ``policy`` replaces that of
-    the options.
+    the options. ``allow_missing_crl`` is about SNP reports, see :func:`make_verifier`.
 
     Raises:
         UsageError, ConfigError, UnsupportedError, AttesterError: what is named cannot be had, and why.
@@ -170,7 +172,9 @@ def build_channel_config(
     notes: list[str] = []
     config = ChannelConfig(
         attester=_attester(options, notes) if needs_attester or options.mutual else None,
-        verifier=_verifier(options, policy, notes) if needs_verifier or options.mutual else None,
+        verifier=_verifier(options, policy, notes, allow_missing_crl)
+        if needs_verifier or options.mutual
+        else None,
         profile=options.profile,
         mutual=options.mutual,
     )
@@ -178,13 +182,17 @@ def build_channel_config(
 
 
 def _attester(options: ChannelOptions, notes: list[str]) -> Attester:
-    simulated = simulated_settings(options.attester, os.environ)
-    settings = AttesterOptions(
-        simulated_directory=options.simulated_store.directory,
-        simulated_fields=simulated.fields,
-        simulated_debug=simulated.debug,
-        simulated_machine=simulated.machine,
-    )
+    settings = AttesterOptions(simulated_directory=options.simulated_store.directory)
+    if options.attester == SIMULATED_SNP:
+        guest = simulated_snp_guest(os.environ)
+        settings = replace(
+            settings,
+            simulated_fields=guest.fields,
+            simulated_machine=guest.machine,
+            simulated_debug=guest.debug,
+        )
+    else:
+        settings = replace(settings, simulated_fields=simulated_fields(options.attester, os.environ))
     chosen = choose_attester(
         options.attester, root=Path("/"), options=settings, allow_null=options.unsafe_null
     )
@@ -192,7 +200,9 @@ def _attester(options: ChannelOptions, notes: list[str]) -> Attester:
     return chosen.attester
 
 
-def _verifier(options: ChannelOptions, policy: Policy | None, notes: list[str]) -> PeerVerifier:
+def _verifier(
+    options: ChannelOptions, policy: Policy | None, notes: list[str], allow_missing_crl: bool
+) -> PeerVerifier:
     policy = policy or options.policy()
     verifier = make_verifier(
         options.verifier,
@@ -201,6 +211,7 @@ def _verifier(options: ChannelOptions, policy: Policy | None, notes: list[str]) 
         trust_anchors=_anchors(options),
         memo=Memo(_MEMO_ENTRIES),
         allow_null=options.unsafe_null,
+        allow_missing_crl=allow_missing_crl,
     )
     notes += verifier.notes
     if isinstance(verifier, EvidenceVerifier) and policy.reference_values is None:

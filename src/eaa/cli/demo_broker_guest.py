@@ -1,4 +1,4 @@
-"""A guest in the demo: a simulated TD that speaks the KBS protocol, and somebody who overhears it."""
+"""A guest in the demo: a simulated TD or SNP guest that speaks the KBS protocol, and who overhears it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import Any
 import httpx
 
 from eaa.attester.simulated import SimulatedTdxGuest
+from eaa.attester.simulated.amd_guest import SimulatedSnpGuest
 from eaa.broker.tokens import verify_token
 from eaa.errors import InternalError
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.transport.kbs.answers import refusal
 from eaa.transport.kbs.client import KbsClient
 
-__all__ = ["Guest"]
+__all__ = ["Guest", "Machine"]
+
+Machine = SimulatedTdxGuest | SimulatedSnpGuest
 
 _SECONDS, _SEEN_SECONDS = 20.0, 10.0
 _ISSUER = "verdictd"
@@ -25,10 +28,10 @@ _ISSUER = "verdictd"
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """The TD ``td``, whose broker is at ``url``; every call is a session of its own."""
+    """The guest on ``machine``, whose broker is at ``url``; every call is a session of its own."""
 
     url: str
-    td: SimulatedTdxGuest
+    machine: Machine
 
     def fetch(self, path: str) -> tuple[bytes, str]:
         """The content of ``path``, and what the token says of this guest.
@@ -68,13 +71,13 @@ class Guest:
 
     async def _fetch(self, path: str) -> tuple[bytes, str]:
         async with self._http() as http:
-            client = KbsClient(http, _Attester(self.td), EvidenceKind.TDX_QUOTE)
+            client = self._client(http)
             content = await client.resource(path)
             return content, _status(client.token, (await http.get("/.well-known/jwks.json")).json())
 
     async def _status(self) -> str:
         async with self._http() as http:
-            token = await KbsClient(http, _Attester(self.td), EvidenceKind.TDX_QUOTE).attest()
+            token = await self._client(http).attest()
             return _status(token, (await http.get("/.well-known/jwks.json")).json())
 
     async def _replay(self) -> None:
@@ -85,10 +88,16 @@ class Guest:
                 overheard.append(request)
 
             http.event_hooks = {"request": [overhear]}
-            await KbsClient(http, _Attester(self.td), EvidenceKind.TDX_QUOTE).attest()
+            await self._client(http).attest()
             again = await http.send(overheard[-1])
             if not again.is_success:
                 raise refusal(again.status_code, again.content)
+
+    def _client(self, http: httpx.AsyncClient) -> KbsClient:
+        kind = (
+            EvidenceKind.TDX_QUOTE if isinstance(self.machine, SimulatedTdxGuest) else EvidenceKind.SNP_REPORT
+        )
+        return KbsClient(http, _Attester(self.machine, kind), kind)
 
     def _http(self) -> httpx.AsyncClient:
         # No proxy of the environment comes between.
@@ -97,13 +106,16 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class _Attester:
-    """Sends the quote alone: the broker has the endorsements."""
+    """Sends a TD's quote alone, for which the broker has endorsements; an SNP report with its own."""
 
-    td: SimulatedTdxGuest
+    machine: Machine
+    kind: EvidenceKind
     name: str = "simulated"
 
     def collect(self, report_data: bytes) -> AttachedEvidence:
-        return AttachedEvidence(EvidenceKind.TDX_QUOTE, self.td.collect(report_data))
+        machine = self.machine
+        endorsements = machine.endorsements() if isinstance(machine, SimulatedSnpGuest) else None
+        return AttachedEvidence(self.kind, machine.collect(report_data), endorsements)
 
 
 def _status(token: str, keys: dict[str, Any]) -> str:

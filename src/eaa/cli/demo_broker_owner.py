@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,10 @@ class Owner:
 
     def set_references(self, report: TdReport) -> None:
         """Accept what runs in the TD of ``report``."""
-        values = {name: [getattr(report, field).hex()] for name, field in _REFERENCES.items()}
+        self.set_values({name: [getattr(report, field).hex()] for name, field in _REFERENCES.items()})
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Accept ``values``, by the name of the reference value."""
         self.verdict("reference", "set", "--file", self._file("values.json", json.dumps(values).encode()))
 
     def reason(self, decision_id: str) -> tuple[list[str], str]:

@@ -12,7 +12,7 @@ __all__ = ["forwarder_fields", "is_simulated", "measurement_of", "notes_of"]
 
 
 def measurement_of(result: AttestationResult) -> bytes:
-    """MRENCLAVE, 32 bytes, or MRTD, 48 bytes, of verified evidence."""
+    """MRENCLAVE, 32 bytes, MRTD or launch digest, 48 bytes, of verified evidence."""
     return result.verified.measurement
 
 

@@ -13,8 +13,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from eaa.endorsements.amd_endorsements import AmdParts, SnpEndorsements, select_endorsements
-from eaa.endorsements.amd_pool import parts_of_endorsements, parts_of_pool
+from eaa.endorsements.amd_attached import parts_of_endorsements
+from eaa.endorsements.amd_endorsements import AmdParts, SnpEndorsements, parts_of_pool, select_endorsements
 from eaa.endorsements.amd_roots import AMD_ISSUERS
 from eaa.endorsements.pool import EndorsementPool
 from eaa.endorsements.x509 import Certificate

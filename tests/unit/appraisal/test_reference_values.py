@@ -67,7 +67,7 @@ EXAMPLE: dict[str, Any] = {
     ],
     "csv": [
         {
-            **{name: "55" * 32 for name in ("measure", "rtmr1", "rtmr2", "rtmr3", "rtmr4")},
+            **dict.fromkeys(("measure", "rtmr1", "rtmr2", "rtmr3", "rtmr4"), "55" * 32),
             "vm_id": "66" * 16,
             "vm_version": "77" * 16,
             "user_pubkey_digest": "88" * 32,

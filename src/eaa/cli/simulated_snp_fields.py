@@ -1,4 +1,4 @@
-"""What a simulated enclave or guest says of itself, as the environment wants it."""
+"""What the guest of ``simulated-snp`` is and runs on, where the environment wants it otherwise."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eaa.attester.simulated_snp_attester import SimulatedSnpMachine
-from eaa.cli.simulated_fields import simulated_fields
 from eaa.codec.text import decode_hex
 from eaa.errors import ConfigError, FormatError
 from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
-from eaa.tls.instances import SIMULATED_SNP
 
-__all__ = ["SIMULATED_SNP_GUEST", "SimulatedSettings", "simulated_settings"]
+__all__ = ["SIMULATED_SNP_GUEST", "SimulatedSnpGuestFields", "simulated_snp_guest"]
 
 #: The guest of ``simulated-snp``: ``name=value``, separated by commas, see docs/reference/instances.md.
 SIMULATED_SNP_GUEST = "EAA_SIMULATED_SNP"
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedSettings:
+class SimulatedSnpGuestFields:
     """For ``AttesterOptions``."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -29,35 +27,30 @@ class SimulatedSettings:
     debug: bool = False
 
 
-def simulated_settings(attester: str, environment: Mapping[str, str]) -> SimulatedSettings:
-    """Of the simulated ``attester``, by its name; what is unset is as usual.
+def simulated_snp_guest(environment: Mapping[str, str]) -> SimulatedSnpGuestFields:
+    """The guest that :data:`SIMULATED_SNP_GUEST` of ``environment`` asks for; what is unset is as usual.
 
     Raises:
-        ConfigError: ``config.simulated_field`` or ``config.simulated_snp``.
+        ConfigError: ``config.simulated_snp``.
     """
-    if attester == SIMULATED_SNP:
-        return _snp(environment.get(SIMULATED_SNP_GUEST, ""))
-    return SimulatedSettings(simulated_fields(attester, environment))
-
-
-def _snp(text: str) -> SimulatedSettings:
+    text = environment.get(SIMULATED_SNP_GUEST, "")
     fields: dict[str, Any] = {}
     machine: dict[str, Any] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = item.partition("=")
         into = fields if name in _FIELDS else machine
-        parse = (_FIELDS | _MACHINE).get(name)
+        parse = _FIELDS.get(name) or _MACHINE.get(name)
         if parse is None:
             raise _error(f"{name!r:.40} is not known; there are {', '.join([*_FIELDS, *_MACHINE])}")
         try:
             into[name] = parse(value)
-        except (ValueError, FormatError):
+        except (ValueError, KeyError, FormatError):
             raise _error(f"{name}: {value!r:.60} cannot be meant") from None
     debug = machine.pop("debug", False)
     made = SimulatedSnpMachine(**machine)
     if made.tcb is not None and (made.tcb.fmc is not None) != made.product.has_fmc:
         raise _error(f"tcb: that of {made.product} has {'five' if made.product.has_fmc else 'four'} numbers")
-    return SimulatedSettings(fields, made, debug)
+    return SimulatedSnpGuestFields(fields, made, debug)
 
 
 def _tcb(text: str) -> TcbVersion:
