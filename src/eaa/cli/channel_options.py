@@ -19,6 +19,7 @@ from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.cli.anchors import load_anchors
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.params import StatusList
+from eaa.cli.provider_verifier import blocking_provide
 from eaa.cli.simulated_fields import simulated_fields
 from eaa.cli.simulated_snp_fields import simulated_snp_guest
 from eaa.endorsements.amd_roots import AMD_ARKS
@@ -28,6 +29,8 @@ from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, FormatError, UsageError
+from eaa.provider.settings import ProviderSettings
+from eaa.services.fetching_verifier import with_provider
 from eaa.tls.instances import SIMULATED, SIMULATED_SNP, VERIFIERS, find_instance, require_crypto, require_tls
 from eaa.tls.peer import Attester, PeerVerifier, Profile
 from eaa.tls.verifiers import EvidenceVerifier, make_verifier
@@ -158,11 +161,13 @@ def build_channel_config(
     needs_verifier: bool,
     policy: Policy | None = None,
     allow_missing_crl: bool = False,
+    providers: ProviderSettings | None = None,
 ) -> tuple[ChannelConfig, tuple[str, ...]]:
     """The configuration, and what is to be said once before it is used.
 
     ``mutual`` needs both an attester and a verifier, whatever the flags say. ``policy`` replaces that of
-    the options. ``allow_missing_crl`` is about SNP reports, see :func:`make_verifier`.
+    the options. ``allow_missing_crl`` is about SNP reports, see :func:`make_verifier`. ``providers`` are
+    asked for endorsements that a peer does not attach.
 
     Raises:
         UsageError, ConfigError, UnsupportedError, AttesterError: what is named cannot be had, and why.
@@ -170,11 +175,14 @@ def build_channel_config(
     require_tls(options.tls)
     require_crypto(options.crypto)
     notes: list[str] = []
+    verifier = None
+    if needs_verifier or options.mutual:
+        verifier = _verifier(options, policy, notes, allow_missing_crl)
+        if providers is not None:
+            verifier = with_provider(verifier, blocking_provide(providers, _anchors(options)))
     config = ChannelConfig(
         attester=_attester(options, notes) if needs_attester or options.mutual else None,
-        verifier=_verifier(options, policy, notes, allow_missing_crl)
-        if needs_verifier or options.mutual
-        else None,
+        verifier=verifier,
         profile=options.profile,
         mutual=options.mutual,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from eaa.cli.endorsements_fetch import Result
+from eaa.cli.endorsements_result import Result
 from eaa.cli.files import load_input
 from eaa.cli.reference_store import store_folder
 from eaa.endorsements.subject import VekSubject

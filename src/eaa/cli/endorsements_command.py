@@ -11,7 +11,6 @@ import click
 from eaa.cli.anchors import load_anchors
 from eaa.cli.console import EXIT_CODES, as_json, columns, debug_option, emit, output_option
 from eaa.cli.endorsements_carry import export_bundle, import_bundles
-from eaa.cli.endorsements_fetch import fetch_platforms
 from eaa.cli.endorsements_show import expiry_json, expiry_rows, status_text
 from eaa.cli.files import load_input
 from eaa.cli.params import Within
@@ -67,6 +66,8 @@ def endorsements() -> None:
 @click.pass_context
 def fetch(ctx: click.Context, /, **options: Any) -> None:
     """Fetch all that EVIDENCE, quotes and reports, needs, even if what is there still holds."""
+    from eaa.cli.endorsements_fetch import fetch_platforms  # noqa: PLC0415 - HTTP is for those who fetch
+
     provider = ProviderOptions.take(options)
     settings = provider.settings(always=True, allow_rollback=options["allow_rollback"])
     if settings is None:

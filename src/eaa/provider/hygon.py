@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import TYPE_CHECKING
 
 from eaa.endorsements.fetched import Fetched
 from eaa.endorsements.subject import HygonChainSubject, Subject
 from eaa.errors import EndorsementNotFound, EndorsementUnavailable
+from eaa.provider.addresses import HYGON_URL
 from eaa.provider.explained import HYGON_STATUSES
 from eaa.provider.limits import HttpLimits
 from eaa.provider.upstream import Upstream
 
+if TYPE_CHECKING:
+    import httpx
+
 __all__ = ["HSK_CEK_BYTES", "HYGON_URL", "HygonSource"]
 
-HYGON_URL = "https://cert.hygon.cn"
 #: HSK, 832 bytes, and CEK, 2084 bytes, one after the other.
 HSK_CEK_BYTES = 0x340 + 0x824
 

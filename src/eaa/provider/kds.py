@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import TYPE_CHECKING
 
 from eaa.codec.pem import decode_pem_certificates, encode_pem
 from eaa.endorsements.fetched import Fetched
 from eaa.endorsements.subject import AmdChainSubject, AmdCrlSubject, Subject, VekSubject
 from eaa.errors import EndorsementNotFound, EndorsementUnavailable, FormatError
 from eaa.evidence.snp_tcb import TcbVersion
+from eaa.provider.addresses import KDS_URL
 from eaa.provider.explained import KDS_STATUSES
 from eaa.provider.limits import HttpLimits
 from eaa.provider.upstream import Upstream
 
+if TYPE_CHECKING:
+    import httpx
+
 __all__ = ["KDS_URL", "KdsSource", "vcek_path", "vcek_query"]
 
-KDS_URL = "https://kdsintf.amd.com"
 #: KDS says application/octet-stream; caches before it say what the bytes are.
 _DER_TYPES = (
     "application/octet-stream",

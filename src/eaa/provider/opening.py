@@ -10,8 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from eaa.endorsements.bundle import MAX_FILES
 from eaa.endorsements.subject import Update
@@ -32,6 +31,9 @@ from eaa.provider.settings import ProviderSettings, ProviderSpec
 from eaa.provider.source import Source
 from eaa.provider.upstream import open_http
 from eaa.verify.fetched import TrustRoot
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["OpenedProviders", "load_qcnl", "open_endorser"]
 
