@@ -16,7 +16,6 @@ from eaa.cli.channel_options import ChannelOptions, build_channel_config, channe
 from eaa.cli.console import EXIT_CODES, debug_option, emit, output_option
 from eaa.cli.nodes import ask_all, parse_nodes
 from eaa.cli.policy_options import policy_options
-from eaa.cli.provider_options import ProviderOptions, provider_options
 from eaa.cli.reference_store import open_store, store_option
 from eaa.cli.remoteattestation_ask import Question, ask
 from eaa.cli.remoteattestation_report import References, conclude_all
@@ -43,7 +42,6 @@ _SAID_ANYWAY = ("no measurement is compared", "simulated: the only root")
 @click.option("--direct", is_flag=True, help="The peer of the channel is the workload: ask nobody further.")
 @channel_options(log_level="off")
 @policy_options
-@provider_options
 @snp_options
 @store_option
 @click.option(
@@ -127,9 +125,8 @@ def _question(
     )
     waived = options["allow_missing_crl"]
     config, notes = build_channel_config(
-        channel, needs_attester=False, needs_verifier=True, policy=policy, allow_missing_crl=waived,
-        providers=ProviderOptions.take(options).settings(),
-    )  # fmt: skip
+        channel, needs_attester=False, needs_verifier=True, policy=policy, allow_missing_crl=waived
+    )
     # The deadline is one for all that a node has to do.
     config = replace(config, handshake_seconds=2 * options["timeout"])
     verifier = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from eaa.appraisal.policy import Policy
 from eaa.errors import EndorsementNotFound, EndorsementUnavailable, SignatureError
-from eaa.services.fetching_verifier import with_provider
+from eaa.services.fetching_verifier import ProvidedAttester, with_provider
 from eaa.tls.peer import AttachedEvidence, Endorsements, EvidenceKind
 from eaa.tls.verifiers import EvidenceVerifier, NullVerifier, make_verifier
 from eaa.verify.dcap import Memo
@@ -68,3 +68,30 @@ def test_what_is_not_genuine_is_refused_all_the_same() -> None:
 def test_who_verifies_nothing_is_left_alone() -> None:
     null = NullVerifier()
     assert with_provider(null, lambda kind, evidence: None) is null
+
+
+@dataclass
+class Device:
+    """An attester that attaches what it is told."""
+
+    collateral: Endorsements | None = None
+    name: str = "device"
+
+    def collect(self, report_data: bytes) -> AttachedEvidence:
+        return replace(EVIDENCE, evidence=GUEST.collect(report_data), collateral=self.collateral)
+
+
+def test_an_attester_attaches_what_is_to_be_had() -> None:
+    provided = ProvidedAttester(Device(), lambda kind, evidence: GUEST.endorsements())
+    assert provided.name == "device"
+    attached = provided.collect(REPORT_DATA)
+    assert verifier().verify(attached, report_data=REPORT_DATA, now=NOW).accepted
+
+
+def test_it_leaves_what_is_attached_and_does_without_what_is_not_to_be_had() -> None:
+    def unavailable(kind: EvidenceKind, evidence: bytes) -> Endorsements:
+        raise EndorsementUnavailable("down", detail="unreachable")
+
+    own = GUEST.endorsements()
+    assert ProvidedAttester(Device(own), unavailable).collect(REPORT_DATA).collateral is own
+    assert ProvidedAttester(Device(), unavailable).collect(REPORT_DATA).collateral is None
