@@ -7,12 +7,11 @@ from urllib.parse import urlsplit
 from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
 
-__all__ = ["HYGON_URL", "KDS_URL", "PCS_CERTIFICATES_URL", "PCS_URL", "require_base_url"]
+__all__ = ["HYGON_URL", "PCS_CERTIFICATES_URL", "PCS_URL", "require_base_url"]
 
 PCS_URL = "https://api.trustedservices.intel.com"
 #: Where Intel's root CA and its revocation list are.
 PCS_CERTIFICATES_URL = "https://certificates.trustedservices.intel.com"
-KDS_URL = "https://kdsintf.amd.com"
 HYGON_URL = "https://cert.hygon.cn"
 
 
