@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import httpx
+from typing import TYPE_CHECKING, Any, Literal
 
 from eaa.codec.canonical_json import canonical_json
 from eaa.codec.pem import decode_pem_certificates
@@ -21,10 +19,14 @@ from eaa.endorsements.subject import (
     TcbInfoSubject,
 )
 from eaa.errors import EndorsementNotFound, EndorsementUnavailable, FormatError
+from eaa.provider.addresses import PCS_CERTIFICATES_URL, PCS_URL, require_base_url
 from eaa.provider.explained import PCS_STATUSES
 from eaa.provider.http_answer import Answer
 from eaa.provider.limits import HttpLimits
-from eaa.provider.upstream import Upstream, require_base_url
+from eaa.provider.upstream import Upstream
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = [
     "IDENTITY_CHAINS",
@@ -39,9 +41,6 @@ __all__ = [
     "pck_certificate",
 ]
 
-PCS_URL = "https://api.trustedservices.intel.com"
-#: Where the root CA and its revocation list are.
-PCS_CERTIFICATES_URL = "https://certificates.trustedservices.intel.com"
 _ROOT_CA_CRL = "IntelSGXRootCA.der"
 _API_KEY = "Ocp-Apim-Subscription-Key"
 _JSON = ("application/json",)
