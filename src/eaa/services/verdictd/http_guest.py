@@ -15,7 +15,7 @@ from eaa.broker.kbs.errors import error_response
 from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, LimitExceeded, ResourceNotFound, UsageError
-from eaa.services.verdictd.rate import RateLimit
+from eaa.services.rate import RateLimit
 
 __all__ = ["AdminResource", "Answer", "GuestRoutes", "read_body"]
 
