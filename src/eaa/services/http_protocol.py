@@ -30,7 +30,7 @@ class HttpBounds:
 
 
 def bounded_protocol(bounds: HttpBounds, refusal: Refusal) -> type[HttpToolsProtocol]:
-    """The protocol of one server, whose connections share ``bounds``; ``refusal`` says so in its service's form."""
+    """The protocol of one server, whose connections share ``bounds``, which says so as ``refusal`` does."""
 
     class Bounded(HttpToolsProtocol):
         _in_head = True
