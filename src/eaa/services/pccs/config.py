@@ -50,7 +50,9 @@ class Http(Section):
         default=None, description="PEM; with private_key, the listener speaks TLS"
     )
     private_key: Path | None = None
-    insecure_http: bool = Field(default=False, description="clear text off loopback; tokens are not taken then")
+    insecure_http: bool = Field(
+        default=False, description="clear text off loopback; tokens are not taken then"
+    )
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     max_head_bytes: int = Field(default=64 * 1024, ge=4096, description="of a request")
     max_connections: int = Field(default=4000, ge=1)
@@ -58,9 +60,7 @@ class Http(Section):
 
     @model_validator(mode="after")
     def _safe(self) -> Http:
-        require_tls_off_loopback(
-            self.listen, self.certificate, self.private_key, insecure=self.insecure_http
-        )
+        require_tls_off_loopback(self.listen, self.certificate, self.private_key, insecure=self.insecure_http)
         return self
 
     @field_validator("listen")
@@ -101,9 +101,7 @@ class Upstream(Section):
 
     url: str = Field(default=INTEL_PCS, description="of PCS or a PCCS, up to and with /v4/")
     kind: Literal["pcs", "pccs"] = Field(default="pcs", description="what answers there")
-    region: str = Field(
-        default="", description="of Alibaba Cloud, whose PCCS is asked then, e.g. cn-beijing"
-    )
+    region: str = Field(default="", description="of Alibaba Cloud, whose PCCS is asked then, e.g. cn-beijing")
     vpc: bool = Field(default=False, description="by the region's address inside a VPC")
     api_key: str = Field(default="", description="Ocp-Apim-Subscription-Key", repr=False)
     api_key_file: Path | None = None
@@ -145,16 +143,15 @@ class Cache(Section):
     serve_expired: bool = Field(
         default=False, description="serve what has expired where there is nothing better"
     )
-    allow_rollback: bool = Field(
-        default=False, description="let older documents that an administrator puts replace newer ones"
-    )
     warn_days: float = Field(default=3, ge=0, description="/readyz names what expires within")
 
 
 class Verification(Section):
     """What is believed."""
 
-    trust_anchors: tuple[Path, ...] = Field(default=(), description="roots to believe instead of the vendors'")
+    trust_anchors: tuple[Path, ...] = Field(
+        default=(), description="roots to believe instead of the vendors'"
+    )
 
 
 class Limits(Section):
@@ -204,9 +201,7 @@ class PccsConfig(BaseSettings):
         return self.storage.url or f"sqlite:///{self.state_directory / 'pccs.sqlite'}"
 
 
-def load_config(
-    file: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]
-) -> PccsConfig:
+def load_config(file: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> PccsConfig:
     """The configuration of ``file``, if any, overridden by ``environment``, overridden by ``flags``.
 
     As :func:`eaa.services.configuration.load_settings` has it.

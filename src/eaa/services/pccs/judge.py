@@ -55,9 +55,7 @@ class Judge:
             EndorsementStale: ``endorsement_stale.rollback``.
         """
         try:
-            kept = self.verify(
-                new.subject, Fetched(old.body, old.chain.encode()), (), old.fetched_at
-            )
+            kept = self.verify(new.subject, Fetched(old.body, old.chain.encode()), (), old.fetched_at)
         except EAAError:
             return  # nothing that is believed today
         require_supersedes(new, kept)

@@ -40,6 +40,7 @@ class Certified:
 
     served: Served
     chain: str
+    expires_at: datetime
 
 
 class PlatformStock:
@@ -65,10 +66,11 @@ class PlatformStock:
             self._stock.events.hit("intel")
             return await self._with_chain(served)
         platform = await platforms.read(*key)
-        if platform is None:
+        if platform is None or (may_fetch and self._stock.upstream.selects):
             if not may_fetch:
                 raise _unknown(question)
             self._stock.events.miss("intel")
+            self._stock.admit()
             platform = await self.fetch(question)
             served = await platforms.served(*key, question.cpu_svn, question.pce_svn)
             if served is not None:
@@ -81,18 +83,23 @@ class PlatformStock:
         Raises:
             EndorsementNotFound, EndorsementUnavailable, VerificationError, UsageError, StorageError
         """
-        key = f"platform/{question.qe_id}/{question.pce_id}"
+        raw = f"/{question.cpu_svn}/{question.pce_svn}" if self._stock.upstream.selects else ""
+        key = f"platform/{question.qe_id}/{question.pce_id}{raw}"
         return await self._flights.run(key, lambda: self._fetch(key, question))
 
-    async def keep(self, question: PckQuestion, answer: PckAnswer, raw: Sequence[RawTcb]) -> Platform:
+    async def keep(
+        self, question: PckQuestion, answer: PckAnswer, raw: Sequence[RawTcb], *, may_fetch: bool
+    ) -> Platform:
         """Verify ``answer`` and keep it, with the best certificates for ``raw`` and the TCB of ``question``.
+
+        TCB info, by which they are selected, is fetched if it is not there, or there must be some.
 
         Raises:
             VerificationError, EndorsementNotFound, StorageError
         """
         now = self._stock.clock()
         found, chain = await self._verified(question, answer, now)
-        info = await self.tcb_info(answer.fmspc, may_fetch=True)
+        info = await self.tcb_info(answer.fmspc, may_fetch=may_fetch)
         await self._keep_chain(answer.ca, chain, now)
         platform = Platform(
             question.qe_id, question.pce_id, answer.fmspc, answer.ca, bytes.fromhex(question.enc_ppid),
@@ -101,15 +108,16 @@ class PlatformStock:
         missing = len(found) < len(answer.certificates)
         own = _raw_of(question) if self._register_missing or not missing else ()
         pairs = {(item.cpu_svn, item.pce_svn) for item in (*raw, *own)}
-        chosen = []
-        for cpu_svn, pce_svn in sorted(pairs):
-            best = _best(found.values(), info, question.pce_id, cpu_svn, pce_svn)
-            if best is not None:
-                chosen.append(RawTcb(cpu_svn, pce_svn, best.tcbm))
         certificates = [
             PckCertificate(item.tcbm, item.der) for item in answer.certificates if item.der is not None
         ]
-        await self._database.platforms.put(platform, certificates, chosen)
+        if answer.complete:
+            best = {pair: _best(found.values(), info, question.pce_id, *pair) for pair in sorted(pairs)}
+            chosen = [RawTcb(*pair, item.tcbm) for pair, item in best.items() if item is not None]
+            await self._database.platforms.put(platform, certificates, chosen)
+        else:
+            chosen = [RawTcb(question.cpu_svn, question.pce_svn, certificates[0].tcbm)]
+            await self._database.platforms.add(platform, certificates, chosen)
         if self._register_missing:
             await self._keep_missing(question, answer)
         return platform
@@ -122,7 +130,9 @@ class PlatformStock:
         """
         subject = bytes.fromhex(fmspc)
         try:
-            document = await self._stock.document(TcbInfoSubject("sgx", subject, "early"), may_fetch=may_fetch)
+            document = await self._stock.document(
+                TcbInfoSubject("sgx", subject, "early"), may_fetch=may_fetch
+            )
         except EndorsementNotFound:
             document = await self._stock.document(TcbInfoSubject("sgx", subject), may_fetch=may_fetch)
         return parse_tcb_info(member_bytes(document.body, "tcbInfo", document.name))
@@ -137,7 +147,7 @@ class PlatformStock:
         answer = await self._stock.ask("intel", key, lambda: self._stock.upstream.pck_certificates(question))
         raw = await self._database.platforms.raw_tcbs(question.qe_id, question.pce_id)
         try:
-            platform = await self.keep(question, answer, raw)
+            platform = await self.keep(question, answer, raw, may_fetch=True)
         except EAAError as error:
             _LOG.error("certificates of a platform are not kept: %s: %s", error.code, error)
             self._stock.negatives.wrong(key, error)
@@ -202,9 +212,7 @@ class PlatformStock:
         """The best of the certificates that are there, for a raw TCB that is new."""
         info = await self.tcb_info(platform.fmspc, may_fetch=may_fetch)
         kept = await self._database.platforms.certificates(platform.qe_id, platform.pce_id)
-        candidates = [
-            Candidate(item.tcbm, parse_pck_extension(parse_certificate(item.der))) for item in kept
-        ]
+        candidates = [Candidate(item.tcbm, parse_pck_extension(parse_certificate(item.der))) for item in kept]
         best = _best(candidates, info, platform.pce_id, question.cpu_svn, question.pce_svn)
         if best is None:
             raise EndorsementNotFound(
@@ -222,7 +230,12 @@ class PlatformStock:
         document = await self._stock.held_by_name(chain_name(served.ca))
         if document is None:
             raise EndorsementNotFound(f"the issuer chain of the {served.ca} CA is not kept", detail="cache")
-        return Certified(served, document.chain)
+        expires = min(document.expires_at, parse_certificate(served.der).not_after)
+        if self._stock.clock() > expires:
+            raise EndorsementNotFound(
+                f"the platform's PCK certificate expired at {expires:%Y-%m-%dT%H:%M:%SZ}", detail="expired"
+            )
+        return Certified(served, document.chain, expires)
 
 
 def chain_name(ca: str) -> str:
@@ -245,7 +258,8 @@ def _require_identity(question: PckQuestion) -> None:
     """Upstream knows a platform by its encrypted PPID or its manifest, PCS at least."""
     if not question.enc_ppid and not question.manifest:
         raise UsageError(
-            "the platform is not known here: expected its encrypted_ppid, to ask for it", detail="encrypted_ppid"
+            "the platform is not known here: expected its encrypted_ppid, to ask for it",
+            detail="encrypted_ppid",
         )
     if not question.manifest and not question.enc_ppid.strip("0"):
         raise EndorsementNotFound(

@@ -32,7 +32,9 @@ class Candidate:
         return (*self.pck.sgx_tcb_components, self.pck.pce_svn)
 
 
-def select_certificate(raw: Svns, candidates: Sequence[Candidate], info: TcbInfo, pce_id: bytes) -> Candidate | None:
+def select_certificate(
+    raw: Svns, candidates: Sequence[Candidate], info: TcbInfo, pce_id: bytes
+) -> Candidate | None:
     """The best of ``candidates`` for ``raw``, or ``None`` if the platform meets none of them.
 
     Args:

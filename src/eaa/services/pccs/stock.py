@@ -67,7 +67,8 @@ class StockSettings:
 
 
 class Stock:
-    """All documents. ``spread`` is a random number from 0 to 1."""
+    """All documents. ``spread`` is a random number from 0 to 1; ``admit`` refuses who asks too often for what must
+    be fetched."""
 
     def __init__(
         self,
@@ -79,7 +80,9 @@ class Stock:
         clock: Callable[[], datetime],
         spread: Callable[[], float],
         events: Events,
+        admit: Callable[[], None] = lambda: None,
     ) -> None:
+        self.admit = admit
         self.database, self.upstream, self.judge, self.settings = database, upstream, judge, settings
         self.clock, self.spread, self.events = clock, spread, events
         self.breakers = {
@@ -104,6 +107,7 @@ class Stock:
             if not may_fetch or version != 4:
                 raise _not_kept(subject, version, held)
             self.events.miss(vendor_of(subject))
+            self.admit()
             return await self.fetch(subject)
         except (ProviderError, VerificationError) as error:
             if held is not None and self.settings.serve_expired:

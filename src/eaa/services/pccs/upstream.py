@@ -39,12 +39,13 @@ class WireCertificate:
 
 @dataclass(frozen=True, slots=True)
 class PckAnswer:
-    """All of a platform's certificates, or the best one. Nothing of it is verified."""
+    """All of a platform's certificates, or, not ``complete``, the best one. Nothing of it is verified."""
 
     fmspc: str  # 12 digits in capitals
     ca: str  # "PROCESSOR" or "PLATFORM"
     issuer_chain: bytes
     certificates: tuple[WireCertificate, ...]
+    complete: bool = True
 
 
 class Upstream(Protocol):
@@ -52,6 +53,11 @@ class Upstream(Protocol):
 
     The latter has the detail ``rate`` and the field ``retry_after`` where a pause was asked for.
     """
+
+    @property
+    def selects(self) -> bool:
+        """Whether it gives one certificate for one raw TCB, as a PCCS does, and not all of a platform."""
+        ...
 
     async def fetch(self, subject: Subject) -> Fetched: ...
 

@@ -44,6 +44,10 @@ class HttpUpstream:
     ) -> None:
         self._http, self._intel, self._amd, self._hygon = http, intel, amd, hygon
 
+    @property
+    def selects(self) -> bool:
+        return isinstance(self._intel, PccsSource)
+
     async def fetch(self, subject: Subject) -> Fetched:
         source: Source | None
         match subject:
@@ -60,10 +64,13 @@ class HttpUpstream:
     async def pck_certificates(self, question: PckQuestion) -> PckAnswer:
         match self._intel:
             case None:
-                raise EndorsementNotFound("no upstream is configured for PCK certificates", detail="no_upstream")
+                raise EndorsementNotFound(
+                    "no upstream is configured for PCK certificates", detail="no_upstream"
+                )
             case PccsSource() as pccs:
                 subject, ppid = _as_pccs_asks(question)
-                return _answer([await pccs.fetch_pck_certificate(subject, encrypted_ppid=ppid)])
+                found = await pccs.fetch_pck_certificate(subject, encrypted_ppid=ppid)
+                return _answer([found], complete=False)
             case PcsSource() as pcs:
                 manifest = bytes.fromhex(question.manifest) or None
                 ppid = None if manifest else bytes.fromhex(question.enc_ppid)
@@ -133,9 +140,11 @@ def _as_pccs_asks(question: PckQuestion) -> tuple[PckCertificateSubject, bytes]:
     ), bytes.fromhex(question.enc_ppid)
 
 
-def _answer(found: Sequence[PckCertificate]) -> PckAnswer:
+def _answer(found: Sequence[PckCertificate], *, complete: bool = True) -> PckAnswer:
     if not found:
-        raise EndorsementNotFound("there is no PCK certificate for any TCB of the platform", detail="tcb_level")
+        raise EndorsementNotFound(
+            "there is no PCK certificate for any TCB of the platform", detail="tcb_level"
+        )
     first = found[0]
     if any((item.fmspc, item.ca) != (first.fmspc, first.ca) for item in found):
         raise EndorsementUnavailable("the certificates are of several platforms", detail="malformed")
@@ -144,4 +153,5 @@ def _answer(found: Sequence[PckCertificate]) -> PckAnswer:
         first.ca.upper(),
         first.fetched.issuer_chain,
         tuple(WireCertificate(item.tcbm.hex().upper(), item.fetched.body) for item in found),
+        complete,
     )

@@ -91,6 +91,21 @@ class Platforms:
 
         await self._backend.write(work)
 
+    async def add(
+        self, platform: Platform, certificates: Sequence[PckCertificate], chosen: Sequence[RawTcb]
+    ) -> None:
+        """Keep ``platform`` with these certificates and choices, and those that it has."""
+
+        def work(connection: Connection) -> None:
+            _upsert(connection, table, ["qe_id", "pce_id"], _row(platform))
+            for item in certificates:
+                row = {"qe_id": platform.qe_id, "pce_id": platform.pce_id, "tcbm": item.tcbm, "der": item.der}
+                _upsert(connection, pck_certs, ["qe_id", "pce_id", "tcbm"], row)
+            for chosen_item in chosen:
+                _choose(connection, platform.qe_id, platform.pce_id, chosen_item)
+
+        await self._backend.write(work)
+
     async def choose(self, qe_id: str, pce_id: str, item: RawTcb) -> None:
         """Remember which certificate is the best for a raw TCB."""
         await self._backend.write(lambda connection: _choose(connection, qe_id, pce_id, item))
