@@ -122,7 +122,7 @@ def plain_target(data: bytes) -> bytes | None:
     end = data.find(b" ", 4)
     if data[end : end + 11] != b" HTTP/1.1\r\n" or data.find(_END) != len(data) - 4:
         return None
-    head = data[end:].lower()
+    head = data[end:].lower().replace(b"\nconnection: keep-alive\r", b"\r", 1)
     if any(special in head for special in _SPECIAL) or head.count(b"\nhost:") != 1:
         return None
     return data[4:end]

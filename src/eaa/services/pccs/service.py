@@ -42,6 +42,8 @@ __all__ = ["Core", "Inputs", "Pccs", "utc_now"]
 _LOG = logging.getLogger("eaa.pccs")
 #: How soon what another process has changed is seen.
 _WATCH_SECONDS = 1.0
+#: New platforms are counted so many looks later.
+_COUNT_EACH = 15
 
 
 def utc_now() -> datetime:
@@ -86,7 +88,7 @@ class Core:
             self.stock, self.platforms, per_second=config.cache.refresh_per_second, holder=holder
         )
         self.direct = Direct(inputs.clock)
-        self._generation = -1
+        self._generation, self._watched = -1, 0
         self._clock = inputs.clock
         self.expiring: list[str] = []
 
@@ -104,10 +106,13 @@ class Core:
     async def watch(self) -> None:
         """See what other processes have changed."""
         generation = await self.database.documents.generation()
-        if generation != self._generation:
+        changed = generation != self._generation
+        if changed:
             self._generation = generation
             self.stock.forget()
             self.direct.clear()
+        self._watched += 1
+        if changed or self._watched % _COUNT_EACH == 0:
             heads = await self.database.documents.heads()
             self.events.kept(heads, await self.database.platforms.count())
             soon = self._clock() + timedelta(days=self.config.cache.warn_days)
