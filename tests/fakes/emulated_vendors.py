@@ -89,7 +89,9 @@ class EmulatedVendors:
         headers = {
             "Content-Type": "application/json",
             "SGX-FMSPC": platform.pck.fmspc.hex(),
-            "SGX-PCK-Certificate-CA-Type": "platform" if "Platform" in platform.ca.common_name else "processor",
+            "SGX-PCK-Certificate-CA-Type": "platform"
+            if "Platform" in platform.ca.common_name
+            else "processor",
             "SGX-PCK-Certificate-Issuer-Chain": _encoded((platform.ca, self.vendor.root)),
         }
         return Reply(200, headers, json.dumps(items).encode())

@@ -72,7 +72,9 @@ def test_a_real_quote_is_verified_with_what_was_put(
     given = json.loads(vector.collateral_text(name))
 
     async def work() -> Any:
-        async with serving(tmp_path / "s", clock=Clock(at), anchors=INTEL_SGX_ROOTS, mode="offline") as served:
+        async with serving(
+            tmp_path / "s", clock=Clock(at), anchors=INTEL_SGX_ROOTS, mode="offline"
+        ) as served:
             body = platform_collateral(vector.tee, given)
             put = await served.client.put(
                 f"{V4}/platformcollateral", json=body, headers={"admin-token": ADMIN}

@@ -75,7 +75,8 @@ async def serving(
     """A service on a database in ``folder``. ``settings`` are sections of the configuration."""
     vendors, clock = vendors or emulated(), clock or Clock()
     believed = anchors or (
-        vendors.vendor.root.parsed, *(platform.vendor.ark.parsed for platform in vendors.amd)
+        vendors.vendor.root.parsed,
+        *(platform.vendor.ark.parsed for platform in vendors.amd),
     )
     async with UpstreamServer(vendors) as upstream:
         flags = _flags(folder, upstream.url, settings)
