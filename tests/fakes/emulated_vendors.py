@@ -1,7 +1,7 @@
 """Intel's PCS and certificate server, and AMD's KDS, as they answer, from simulated vendors.
 
-What a test changes in a vendor is in the next answer. ``overrides`` are asked first: an answer of theirs that is
-not ``None`` is sent.
+What a test changes in a vendor is in the next answer. ``overrides`` are asked first: an answer of theirs
+that is not ``None`` is sent.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class EmulatedVendors:
             return _not_found()
         if path == "/IntelSGXRootCA.der":
             return Reply(200, {"Content-Type": "application/pkix-crl"}, self.vendor.root.crl.der)
-        if path.startswith("/sgx/certification/v4/") or path.startswith("/tdx/certification/v4/"):
+        if path.startswith(("/sgx/certification/v4/", "/tdx/certification/v4/")):
             return self._pcs(request, path[1:4], path.removeprefix(path[:22]))
         return self._kds(request)
 

@@ -13,6 +13,7 @@ import pytest
 
 from eaa.attester.simulated import SimulatedTdxGuest
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
+from eaa.endorsements.x509 import parse_certificate_chain
 from tests.fakes.emulated_vendors import EmulatedVendors
 from tests.fakes.vendor import NOW, REPORT_DATA, make_platform
 from tests.service.pccss import ADMIN, V4, Clock, serving
@@ -22,19 +23,25 @@ _CHAINS = ("tcb_info_issuer_chain", "qe_identity_issuer_chain", "pck_crl_issuer_
 
 
 def _cases() -> list[Any]:
-    """Each quote that dcap-qvl accepts, with the last of its collaterals."""
-    found = {}
+    """Quotes that dcap-qvl accepts, one for each TCB info, identity and status, with that collateral."""
+    found, seen = {}, set()
     for vector in quote_vectors():
         times = dict(vector.times)
         for item in vector.expectations:
             if item.judge is Judge.DCAP_QVL and item.status and item.collateral in times:
-                found[vector.id] = (vector, item.collateral, times[item.collateral], item.status)
+                collateral = vector.collateral(item.collateral)
+                parts = collateral.tcb_info, collateral.qe_identity, item.status
+                if parts not in seen:
+                    found[vector.id] = (vector, item.collateral, times[item.collateral], item.status)
+                seen.add(parts)
     return [pytest.param(*case, id=name) for name, case in found.items()]
 
 
 def platform_collateral(tee: str, given: dict[str, Any]) -> dict[str, Any]:
     """The body of PUT ``platformcollateral`` with what dcap-qvl's collateral has."""
     info = json.loads(given["tcb_info"])
+    signature = given["qe_identity_signature"]
+    identity = f'{{"enclaveIdentity":{given["qe_identity"]},"signature":"{signature}"}}'
     document = {"tcbInfo": info, "signature": given["tcb_info_signature"]}
     name = "qeidentity" if tee == "sgx" else "tdqeidentity"
     is_platform = "Platform" in _subject_of(given["pck_crl_issuer_chain"])
@@ -46,8 +53,7 @@ def platform_collateral(tee: str, given: dict[str, Any]) -> dict[str, Any]:
             "pck_certs": [],
             "tcbinfos": [{"fmspc": info["fmspc"], f"{tee}_tcbinfo": document}],
             "pckcacrl": {crl: given["pck_crl"]},
-            name: '{"enclaveIdentity":%s,"signature":"%s"}'
-            % (given["qe_identity"], given["qe_identity_signature"]),
+            name: identity,
             "certificates": {
                 "SGX-PCK-Certificate-Issuer-Chain": {ca: given["pck_crl_issuer_chain"]},
                 "TCB-Info-Issuer-Chain": given["tcb_info_issuer_chain"],
@@ -59,8 +65,6 @@ def platform_collateral(tee: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _subject_of(chain: str) -> str:
-    from eaa.endorsements.x509 import parse_certificate_chain
-
     return parse_certificate_chain(chain.encode(), what="chain")[0].common_name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,10 +21,9 @@ from tests.fakes.emulated_vendors import EmulatedVendors
 from tests.fakes.upstream_server import Request, UpstreamServer
 from tests.fakes.vendor import NOW, make_platform
 
-__all__ = ["ADMIN", "USER", "Clock", "Served", "V4", "emulated", "serving"]
+__all__ = ["ADMIN", "USER", "V4", "Clock", "Served", "emulated", "serving"]
 
 ADMIN, USER = "admin-token-of-tests", "user-token-of-tests"
-_ADMIN_SHA512 = "sha512"
 V4 = "/sgx/certification/v4"
 
 
@@ -100,8 +100,6 @@ async def serving(
 
 
 def _flags(folder: Path, url: str, settings: dict[str, Any]) -> dict[str, Any]:
-    import hashlib
-
     hashes = {
         "admin_sha512": hashlib.sha512(ADMIN.encode()).hexdigest(),
         "user_sha512": hashlib.sha512(USER.encode()).hexdigest(),

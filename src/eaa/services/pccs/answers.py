@@ -1,7 +1,7 @@
 """Answers in PCCS's words: statuses, sentences and headers [PCCS-1.27].
 
-A refusal's body is PCCS's sentence for its status, which clients compare. What happened, and what to do, is in
-``Error-Message``, a header of PCS, and ``Error-Code`` has the stable code of our own error.
+A refusal's body is PCCS's sentence for its status, which clients compare. What happened, and what to do, is
+in ``Error-Message``, a header of PCS, and ``Error-Code`` has the stable code of our own error.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ SENTENCES = {
     401: "Authentication failed.",
     404: "No cache data for this platform.",
     408: "Server is currently unable to process the request.",
-    410: "The Intel PCS API version 3 reached planned EOL. Accordingly, collateral from this API version cannot "
-    "be retrieved any longer.",
+    410: "The Intel PCS API version 3 reached planned EOL. Accordingly, collateral from this API version "
+    "cannot be retrieved any longer.",
     413: "Content too large.",
     429: "Server is currently unable to process the request.",
     431: "Content too large.",

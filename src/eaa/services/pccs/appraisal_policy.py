@@ -1,4 +1,6 @@
-"""Intel's appraisal policies, which are kept for verifiers and not read further than their kind [PCCS-1.27]."""
+"""Intel's appraisal policies, which are kept for verifiers and not read further than their kind
+[PCCS-1.27].
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _TD_QE = "3769258c-75e6-4bc7-8d72-d2b0e224cad2"
 
 @dataclass(frozen=True, slots=True)
 class AppraisalPolicy:
-    """``text`` is a JWT, whose signature is for the verifier to check; ``identifier`` is its SHA-384 in hex."""
+    """``text`` is a JWT, whose signature is for the verifier to check; ``identifier`` is its SHA-384 in
+    hex.
+    """
 
     identifier: str
     fmspc: str

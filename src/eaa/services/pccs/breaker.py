@@ -35,7 +35,7 @@ class Breaker:
         return self._failures
 
     def require_open(self) -> None:
-        """Raises ``EndorsementUnavailable`` while nobody may ask, with the seconds left as ``retry_after``."""
+        """Raises ``EndorsementUnavailable`` while nobody may ask; ``retry_after`` has the seconds left."""
         left = self.pause()
         if left > timedelta(0):
             why = "asked for a pause" if self._asked_for_pause else f"failed {self._failures} times"
@@ -56,7 +56,7 @@ class Breaker:
 
     def failed(self, retry_after: float | None = None) -> None:
         """It did not answer, or with a failure, or with the seconds after which it may be asked again."""
-        pause = min(_FIRST * 2 ** min(self._failures, _DOUBLINGS), _LAST) * (0.5 + 0.5 * self._spread())
+        pause = min(_FIRST * (1 << min(self._failures, _DOUBLINGS)), _LAST) * (0.5 + 0.5 * self._spread())
         if retry_after is not None:
             pause = max(pause, min(timedelta(seconds=retry_after), _LONGEST_PAUSE))
         self._failures += 1

@@ -1,7 +1,8 @@
 """Answers whose bytes were made before: what most requests get, without an application in between.
 
-A request for the same target, in the same spelling, gets the same bytes but for ``Request-ID`` and ``Date``, until
-the document expires or another process says that something changed. Whatever is not a plain GET goes the long way.
+A request for the same target, in the same spelling, gets the same bytes but for ``Request-ID`` and
+``Date``, until the document expires or another process says that something changed. Whatever is not a plain
+GET goes the long way.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _MAX_TARGETS, _MAX_BYTES = 16384, 64 * 1024 * 1024
 _MAX_TARGET_BYTES = 2048
 _MAX_REQUEST_BYTES = 4096
 _END = b"\r\n\r\n"
-#: A request with one of these is not plain: a body, another protocol, conditions, ranges, the connection's end.
+#: A request with one of these is not plain: a body, another protocol, conditions, ranges, the connection's
+#: end.
 _SPECIAL = (
     b"\ncontent-length:", b"\ntransfer-encoding:", b"\nconnection:", b"\nupgrade:", b"\nexpect:", b"\nif-",
     b"\nrange:",

@@ -1,4 +1,4 @@
-"""What needs a token: registration by users; listing, putting and refreshing by administrators [PCCS-1.27]."""
+"""What needs a token: users register; administrators list, put and refresh [PCCS-1.27]."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Judge:
 
 
 def expiry_of(genuine: Genuine) -> datetime:
-    """The first end of it or of a certificate of its chain; lists that it was judged by are others' affair."""
+    """The first end of it or of a certificate of its chain; lists it was judged by have their own."""
     own = _OWN_LIST.get(type(genuine.subject))
     return min(
         window.not_after

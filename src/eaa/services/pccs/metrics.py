@@ -22,7 +22,7 @@ FAMILIES = (
     Family("pccs_platforms", "gauge", "Platforms whose PCK certificates are kept.", "max"),
     Family("pccs_documents", "gauge", "Documents that are kept.", "max"),
     Family(
-        "pccs_expiry_timestamp_seconds", "gauge", "When a document expires; of chips' certificates the first.",
+        "pccs_expiry_timestamp_seconds", "gauge", "When a document expires; of chips the first.",
         "max",
     ),
     Family("pccs_failures", "gauge", "Attempts in a row to fetch a document anew that failed.", "max"),
@@ -68,7 +68,7 @@ class Events:
                 first = document.expires_at if first is None else min(first, document.expires_at)
                 continue
             self._expiry(document.name, document.expires_at)
-            self.metrics.put("pccs_failures", document.failures, name=document.name)
+            self.metrics.put("pccs_failures", document.failures, document=document.name)
         if first is not None:
             self._expiry(_MANY + "*", first)
         self.metrics.put("pccs_documents", count)
@@ -80,7 +80,7 @@ class Events:
         return self.metrics.samples()
 
     def _expiry(self, name: str, at: datetime) -> None:
-        self.metrics.put("pccs_expiry_timestamp_seconds", at.timestamp(), name=name)
+        self.metrics.put("pccs_expiry_timestamp_seconds", at.timestamp(), document=name)
 
 
 _STATES = frozenset({"pccs_expiry_timestamp_seconds", "pccs_failures", "pccs_documents", "pccs_platforms"})

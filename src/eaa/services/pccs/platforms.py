@@ -271,7 +271,7 @@ def _require_identity(question: PckQuestion) -> None:
 
 def _unknown(question: PckQuestion) -> EndorsementNotFound:
     return EndorsementNotFound(
-        f"the platform with QE id {question.qe_id[:64]} is not known, and is not fetched in this mode: register "
-        "it with POST platforms, or put its certificates with PUT platformcollateral",
+        f"the platform with QE id {question.qe_id[:64]} is not known, and is not fetched in this mode: "
+        "register it with POST platforms, or put its certificates with PUT platformcollateral",
         detail="platform",
     )

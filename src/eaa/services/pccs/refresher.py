@@ -1,7 +1,8 @@
 """Fetching anew before it expires, by one process, few at a time.
 
-Each document and platform has its own time, with jitter. A step does what is due, at most so many that the rate
-holds, and says when the next is wanted: it never sleeps, so that a day can be stepped through in a moment.
+Each document and platform has its own time, with jitter. A step does what is due, at most so many that the
+rate holds, and says when the next is wanted: it never sleeps, so that a day can be stepped through in a
+moment.
 """
 
 from __future__ import annotations

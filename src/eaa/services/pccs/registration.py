@@ -63,7 +63,7 @@ class Registrar:
             await self._have_collateral(update)
 
     async def _is_kept(self, item: Registration) -> bool:
-        """Of a platform with a manifest, whether it is the same; of another, whether its TCB was asked for."""
+        """Of a platform with a manifest, whether it is the same; of another, whether its TCB is known."""
         platform = await self._database.platforms.read(item.qe_id, item.pce_id)
         if platform is None:
             return False

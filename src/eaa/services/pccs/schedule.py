@@ -31,7 +31,8 @@ def retry_due(
     now: datetime, failures: int, spread: float, *, not_before: timedelta | None = None
 ) -> datetime:
     """After so many failures in a row: from a minute, doubled each time, to an hour; half of it is jitter."""
-    pause = min(_FIRST_RETRY * 2 ** min(failures, _DOUBLINGS), _LAST_RETRY) * (0.5 + 0.5 * spread)
+    longest: timedelta = min(_FIRST_RETRY * (1 << min(failures, _DOUBLINGS)), _LAST_RETRY)
+    pause = longest * (0.5 + 0.5 * spread)
     return now + max(pause, not_before or pause)
 
 

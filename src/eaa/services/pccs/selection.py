@@ -1,8 +1,8 @@
 """Which PCK certificate is the best for a platform's raw TCB [PCK-SELECTION].
 
-As Intel's library selects: certificates are put below the highest published TCB level that each meets, levels
-from the highest down; of these the first whose TCB the platform meets is the best. Components are compared one
-by one, so that two TCBs may be neither higher nor lower than each other.
+As Intel's library selects: certificates are put below the highest published TCB level that each meets,
+levels from the highest down; of these the first whose TCB the platform meets is the best. Components are
+compared one by one, so that two TCBs may be neither higher nor lower than each other.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def select_certificate(
         pce_id: the platform's.
 
     Raises:
-        EndorsementError: the certificates are of several platforms, or TCB info or certificates are of another
-            FMSPC or PCE than the platform.
+        EndorsementError: the certificates are of several platforms, or TCB info or certificates are of
+            another FMSPC or PCE than the platform.
     """
     _require_one_platform(candidates, info, pce_id)
     ordered = sorted(candidates, key=lambda item: item.svns, reverse=True)

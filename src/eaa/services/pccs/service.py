@@ -178,7 +178,9 @@ class Pccs:
         """Why it cannot serve now, or empty."""
         if self._core is None:
             return "starting"
-        return "draining" if self._draining else self._storage
+        if self._draining:
+            return "draining"
+        return "internal" if any(task.done() for task in self._tasks) else self._storage
 
     @property
     def core(self) -> Core:

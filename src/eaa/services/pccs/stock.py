@@ -1,8 +1,8 @@
 """Documents: what is kept, and how what is not is had. Nothing is kept or served that was not verified.
 
 1. What is in memory or in the database and has not expired is served.
-2. What is not is fetched, if it may be, once for all who ask; a question that had no answer, or a wrong one, is
-   not asked again for a while, and an upstream that fails is left alone.
+2. What is not is fetched, if it may be, once for all who ask; a question that had no answer, or a wrong one,
+   is not asked again for a while, and an upstream that fails is left alone.
 3. What came is verified, and is kept unless it is older than what is there.
 """
 
@@ -67,8 +67,10 @@ class StockSettings:
 
 
 class Stock:
-    """All documents. ``spread`` is a random number from 0 to 1; ``admit`` refuses who asks too often for what must
-    be fetched."""
+    """All documents.
+
+    ``spread`` is a random number from 0 to 1; ``admit`` refuses who asks too often for what must be fetched.
+    """
 
     def __init__(
         self,
@@ -282,7 +284,7 @@ def _not_kept(subject: Subject, version: int, held: Document | None) -> EAAError
             detail="version_ended",
         )
     return EndorsementNotFound(
-        f"{subject.key} is not kept, and is not fetched in this mode: register a platform, or put it with PUT "
-        "platformcollateral",
+        f"{subject.key} is not kept, and is not fetched in this mode: register a platform, or put it with "
+        "PUT platformcollateral",
         detail="cache",
     )

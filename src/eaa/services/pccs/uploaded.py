@@ -1,7 +1,7 @@
-"""The body of PUT ``platformcollateral``, as PccsAdminTool and PcsClientTool write it, taken apart [PCCS-1.27].
+"""The body of PUT ``platformcollateral``, as Intel's tools write it, taken apart [PCCS-1.27].
 
-Documents come as JSON inside JSON, which those tools have parsed and written anew; without the white space they
-are the bytes that Intel signed. Nothing is verified here.
+Documents come as JSON inside JSON, which those tools have parsed and written anew; without the white space
+they are the bytes that Intel signed. Nothing is verified here.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ class PckAnswer:
 
 
 class Upstream(Protocol):
-    """Raises ``EndorsementNotFound`` where there is none, ``EndorsementUnavailable`` where there is no answer.
+    """Raises ``EndorsementNotFound`` where there is none, else ``EndorsementUnavailable``.
 
-    The latter has the detail ``rate`` and the field ``retry_after`` where a pause was asked for.
+    The latter has the field ``retry_after_seconds`` where a pause was asked for.
     """
 
     @property

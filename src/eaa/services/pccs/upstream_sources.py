@@ -21,7 +21,7 @@ from eaa.provider.hygon import HygonSource
 from eaa.provider.kds import KdsSource
 from eaa.provider.limits import HttpLimits
 from eaa.provider.pccs import PccsSource
-from eaa.provider.pcs import PckCertificate, PcsSource
+from eaa.provider.pcs import PCS_CERTIFICATES_URL, PckCertificate, PcsSource
 from eaa.provider.source import Source
 from eaa.services.pccs.config import Upstream as UpstreamSection
 from eaa.services.pccs.upstream import PckAnswer, PckQuestion, WireCertificate
@@ -73,10 +73,11 @@ class HttpUpstream:
                 return _answer([found], complete=False)
             case PcsSource() as pcs:
                 manifest = bytes.fromhex(question.manifest) or None
-                ppid = None if manifest else bytes.fromhex(question.enc_ppid)
+                pce_id = bytes.fromhex(question.pce_id)
+                encrypted = None if manifest else bytes.fromhex(question.enc_ppid)
                 return _answer(
                     await pcs.fetch_pck_certificates(
-                        pce_id=bytes.fromhex(question.pce_id), encrypted_ppid=ppid, platform_manifest=manifest
+                        pce_id=pce_id, encrypted_ppid=encrypted, platform_manifest=manifest
                     )
                 )
 
@@ -111,8 +112,10 @@ def open_upstream(section: UpstreamSection) -> HttpUpstream:
         intel = PccsSource(http, url, limits=limits)
     elif url:
         base = url.removesuffix(_PCS_PATH).rstrip("/")
-        certificates = {"certificates_url": section.certificates_url} if section.certificates_url else {}
-        intel = PcsSource(http, base, api_key=_api_key(section), limits=limits, **certificates)
+        intel = PcsSource(
+            http, base, api_key=_api_key(section), limits=limits,
+            certificates_url=section.certificates_url or PCS_CERTIFICATES_URL,
+        )  # fmt: skip
     amd = KdsSource(http, section.amd_url, limits=limits) if section.amd_url else None
     hygon = HygonSource(http, section.hygon_url, limits=limits) if section.hygon_url else None
     return HttpUpstream(http, intel, amd, hygon)
@@ -124,8 +127,9 @@ def _api_key(section: UpstreamSection) -> str:
     try:
         return section.api_key_file.read_text("ascii").strip()
     except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not ASCII"
         raise ConfigError(
-            f"upstream.api_key_file: {section.api_key_file}: {error.strerror if isinstance(error, OSError) else 'not ASCII'}",
+            f"upstream.api_key_file: {section.api_key_file}: {reason}",
             detail="api_key", key="upstream.api_key_file",
         ) from None  # fmt: skip
 

@@ -122,5 +122,7 @@ def _put(connection: Connection, document: Document, accept: Accept) -> None:
 
 def _from_driver(row: Sequence[Any]) -> Document:
     name, body, chain, number, issued, expires, fetched, refresh, failures = row
-    times = (from_microseconds(value) for value in (issued, expires, fetched, refresh))
-    return Document(name, bytes(body), chain, number, *times, failures)
+    return Document(
+        name, bytes(body), chain, number, from_microseconds(issued), from_microseconds(expires),
+        from_microseconds(fetched), from_microseconds(refresh), failures,
+    )  # fmt: skip

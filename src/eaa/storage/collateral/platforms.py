@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -176,7 +176,7 @@ def _choose(connection: Connection, qe_id: str, pce_id: str, item: RawTcb) -> No
     _upsert(connection, platform_tcbs, ["qe_id", "pce_id", "cpu_svn", "pce_svn"], row)
 
 
-def _upsert(connection: Connection, into: Any, key: list[str], row: dict[str, object]) -> None:
+def _upsert(connection: Connection, into: Any, key: list[str], row: Mapping[str, object]) -> None:
     statement = insert(connection, into).values(row)
     replaced = {column: statement.excluded[column] for column in row if column not in key}
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced))
@@ -191,8 +191,8 @@ def _row(platform: Platform) -> dict[str, object]:
 
 
 def _from_driver(row: Sequence[Any]) -> Platform:
-    *texts, enc_ppid, manifest, fetched, refresh, failures = row
+    qe_id, pce_id, fmspc, ca, enc_ppid, manifest, fetched, refresh, failures = row
     return Platform(
-        *texts, bytes(enc_ppid), bytes(manifest), from_microseconds(fetched), from_microseconds(refresh),
-        failures,
+        qe_id, pce_id, fmspc, ca, bytes(enc_ppid), bytes(manifest), from_microseconds(fetched),
+        from_microseconds(refresh), failures,
     )  # fmt: skip

@@ -13,8 +13,9 @@ __all__ = ["Document", "PckCertificate", "Platform", "RawTcb", "Registration", "
 class Document:
     """An endorsement that was verified, as it came. Times are aware.
 
-    ``chain`` is the issuer chain as PEM, leaf first, or empty. ``number`` is the evaluation data number or the
-    CRL number, 0 where there is none. ``failures`` counts the attempts to fetch it anew that failed since the last that did not.
+    ``chain`` is the issuer chain as PEM, leaf first, or empty. ``number`` is the evaluation data number or
+    the CRL number, 0 where there is none. ``failures`` counts the attempts to fetch it anew that failed
+    since the last that did not.
     """
 
     name: str
