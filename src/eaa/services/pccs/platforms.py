@@ -13,7 +13,7 @@ from eaa.endorsements.pck import parse_pck_extension
 from eaa.endorsements.subject import PckCrlSubject, RootCaCrlSubject, TcbInfoSubject
 from eaa.endorsements.tcb_info import TcbInfo, parse_tcb_info
 from eaa.endorsements.x509 import parse_certificate, parse_certificate_chain
-from eaa.errors import EAAError, EndorsementError, EndorsementNotFound, UsageError
+from eaa.errors import EAAError, EndorsementError, EndorsementNotFound, FormatError
 from eaa.provider.single_flight import SingleFlight
 from eaa.services.pccs.schedule import never, platform_due
 from eaa.services.pccs.selection import Candidate, select_certificate, svns_of_raw
@@ -57,7 +57,7 @@ class PlatformStock:
         Raises:
             EndorsementNotFound: ``platform`` if it is not known and may not be fetched; ``tcb_level`` if no
                 certificate is for the TCB.
-            EndorsementUnavailable, VerificationError, UsageError, StorageError
+            EndorsementUnavailable, VerificationError, FormatError, StorageError
         """
         platforms = self._database.platforms
         key = question.qe_id, question.pce_id
@@ -81,7 +81,7 @@ class PlatformStock:
         """Ask for all certificates of the platform, once for all who ask at the same time, and keep them.
 
         Raises:
-            EndorsementNotFound, EndorsementUnavailable, VerificationError, UsageError, StorageError
+            EndorsementNotFound, EndorsementUnavailable, VerificationError, FormatError, StorageError
         """
         raw = f"/{question.cpu_svn}/{question.pce_svn}" if self._stock.upstream.selects else ""
         key = f"platform/{question.qe_id}/{question.pce_id}{raw}"
@@ -99,6 +99,8 @@ class PlatformStock:
         """
         now = self._stock.clock()
         found, chain = await self._verified(question, answer, now)
+        if may_fetch:
+            await self._have_tcb_infos(bytes.fromhex(answer.fmspc))
         info = await self.tcb_info(answer.fmspc, may_fetch=may_fetch)
         await self._keep_chain(answer.ca, chain, now)
         platform = Platform(
@@ -136,6 +138,18 @@ class PlatformStock:
         except EndorsementNotFound:
             document = await self._stock.document(TcbInfoSubject("sgx", subject), may_fetch=may_fetch)
         return parse_tcb_info(member_bytes(document.body, "tcbInfo", document.name))
+
+    async def _have_tcb_infos(self, fmspc: bytes) -> None:
+        """Of both TEEs and updates; only SGX's standard one must be there."""
+        for subject in (
+            TcbInfoSubject("sgx", fmspc), TcbInfoSubject("sgx", fmspc, "early"),
+            TcbInfoSubject("tdx", fmspc), TcbInfoSubject("tdx", fmspc, "early"),
+        ):  # fmt: skip
+            try:
+                await self._stock.document(subject, may_fetch=True)
+            except EndorsementNotFound:
+                if subject == TcbInfoSubject("sgx", fmspc):
+                    raise
 
     async def close(self) -> None:
         """End what is under way."""
@@ -257,10 +271,10 @@ def _raw_of(question: PckQuestion) -> tuple[RawTcb, ...]:
 def _require_identity(question: PckQuestion) -> None:
     """Upstream knows a platform by its encrypted PPID or its manifest, PCS at least."""
     if not question.enc_ppid and not question.manifest:
-        raise UsageError(
-            "the platform is not known here: expected its encrypted_ppid, to ask for it",
-            detail="encrypted_ppid",
-        )
+        raise FormatError(
+            "the platform is not known here: expected what it is asked for with", what="request",
+            field="encrypted_ppid", spec="[PCCS-1.27]", detail="parameter",
+        )  # fmt: skip
     if not question.manifest and not question.enc_ppid.strip("0"):
         raise EndorsementNotFound(
             "the encrypted PPID is all zeros, which no platform has: this one has several packages, register "
