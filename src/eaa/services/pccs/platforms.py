@@ -70,7 +70,6 @@ class PlatformStock:
             if not may_fetch:
                 raise _unknown(question)
             self._stock.events.miss("intel")
-            self._stock.admit()
             platform = await self.fetch(question)
             served = await platforms.served(*key, question.cpu_svn, question.pce_svn)
             if served is not None:
@@ -158,6 +157,7 @@ class PlatformStock:
     async def _fetch(self, key: str, question: PckQuestion) -> Platform:
         _require_identity(question)
         self._stock.negatives.require(key)
+        self._stock.admit()
         answer = await self._stock.ask("intel", key, lambda: self._stock.upstream.pck_certificates(question))
         raw = await self._database.platforms.raw_tcbs(question.qe_id, question.pce_id)
         try:

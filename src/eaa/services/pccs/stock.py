@@ -109,7 +109,6 @@ class Stock:
             if not may_fetch or version != 4:
                 raise _not_kept(subject, version, held)
             self.events.miss(vendor_of(subject))
-            self.admit()
             return await self.fetch(subject)
         except (ProviderError, VerificationError) as error:
             if held is not None and self.settings.serve_expired:
@@ -202,15 +201,17 @@ class Stock:
     async def _fetch_alone(self, subject: Subject) -> Document:
         """As the only process that does, for as long as the lease lasts."""
         self.negatives.require(subject.key)
+        self.admit()
         leases, lease = self.database.leases, f"fetch/{subject.key}"
-        asked = self.clock()
+        asked, waited = self.clock(), False
         while not await leases.take(lease, self.settings.holder, self.clock(), self.clock() + _LEASE):
+            waited = True
             await asyncio.sleep(_LOOK_SECONDS)
-            found = await self.database.documents.read(subject.key)
+        try:
+            found = await self.database.documents.read(subject.key) if waited else None
             if found is not None and found.fetched_at >= asked:
                 self._remember(found)
                 return found
-        try:
             return await self._fetch(subject)
         finally:
             await leases.give_back(lease, self.settings.holder)
