@@ -76,9 +76,9 @@ def refused(error: EAAError, *, status: int | None = None) -> Answer:
     """The refusal for ``error``."""
     status = status or _status(error)
     headers = [("Content-Type", HTML), ("Error-Code", error.code), ("Error-Message", _header(str(error)))]
-    pause = error.fields.get("retry_after")
-    if isinstance(pause, int | float):
-        headers.append(("Retry-After", str(max(1, round(pause)))))
+    pause = next((error.fields[name] for name in _PAUSES if error.fields.get(name) is not None), None)
+    if isinstance(pause, int | float) or status == 429:
+        headers.append(("Retry-After", str(max(1, round(pause or 1)))))
     return Answer(status, tuple(headers), SENTENCES[status].encode())
 
 
@@ -87,6 +87,8 @@ def _status(error: EAAError) -> int:
     return by_code or next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
 
 
+#: Seconds, in the fields of an error of ours or of a provider.
+_PAUSES = ("retry_after", "retry_after_seconds")
 #: What PCCS has statuses of its own for.
 _CODES = {
     "endorsement_not_found.platform": 461,

@@ -25,9 +25,9 @@ __all__ = ["Refresher", "question_of"]
 
 _LOG = logging.getLogger("eaa.pccs")
 _LEASE_NAME = "refresh"
-_LEASE = timedelta(seconds=60)
+_LEASE = timedelta(seconds=90)
 #: How long at most until it looks again.
-_IDLE = timedelta(seconds=20)
+_IDLE = timedelta(seconds=60)
 _STEP_SECONDS = 4
 
 
