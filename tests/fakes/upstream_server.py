@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["Reply", "Request", "UpstreamServer"]
+__all__ = ["Reply", "Request", "UpstreamServer", "serving"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +118,20 @@ class UpstreamServer:
         self.sent += len(reply.body[: reply.cut])
         await writer.drain()
         return reply.cut is None
+
+
+@contextlib.contextmanager
+def serving(answer: Callable[[Request], Reply]) -> Iterator[UpstreamServer]:
+    """A server in a thread with its own event loop, for callers that have none."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = UpstreamServer(answer)
+    try:
+        asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(20)
+        yield server
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(20)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(20)
+        loop.close()

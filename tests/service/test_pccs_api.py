@@ -1,4 +1,4 @@
-"""Every route of PCCS and PCS, asked as Intel's documents say, and every refusal [PCS-API v4], [PCCS-1.27]."""
+"""Every route of PCCS and PCS, asked as Intel's documents say, and every refusal [PCS-API v4], [PCCS]."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class RateLimit:
         if len(self._buckets) > _MAX_ADDRESSES:
             self._buckets.popitem(last=False)
         if not granted:
-            raise LimitExceeded(f"{name} asks more than {self._rate:g} times per second", detail="rate")
+            raise LimitExceeded(f"{name} asks more often than {self._rate:g} times per second", detail="rate")
 
 
 def _network(address: str) -> str:

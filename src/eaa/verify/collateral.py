@@ -14,6 +14,7 @@ from eaa.endorsements.x509 import Certificate
 from eaa.errors import EndorsementNotFound
 from eaa.verify.path import certificate_key, certificate_window, crl_window, refuse_revoked, require_crl
 from eaa.verify.primitives import verify_p256_raw
+from eaa.verify.result import TrustAnchor
 from eaa.verify.state import VerifiedCollateral
 from eaa.verify.tcb_signing import require_root, signing_chain, signing_key
 from eaa.verify.windows import Window, Windows
@@ -71,7 +72,7 @@ def verify_collateral(
         Window("QE identity", "qe_identity", identity.issue_date, identity.next_update),
     ]
     verified = VerifiedCollateral(
-        root, root_key, crl, info, identity, Windows.of(windows),
+        root, TrustAnchor.of_certificate(root), root_key, crl, info, identity, Windows.of(windows),
         max(info.issue_date, identity.issue_date),
     )  # fmt: skip
     verified.windows.require(now)

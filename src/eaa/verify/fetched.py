@@ -19,7 +19,6 @@ from eaa.endorsements.fetched import MAX_FETCHED_BYTES, Fetched
 from eaa.endorsements.subject import (
     AmdChainSubject,
     AmdCrlSubject,
-    HygonChainSubject,
     IdentitySubject,
     PckCertificateSubject,
     PckCrlSubject,
@@ -91,7 +90,7 @@ def _verify(subject: Subject, fetched: Fetched, anchors: tuple[Certificate, ...]
             genuine = fetched_amd.verify_crl(subject, fetched, anchors)
         case VekSubject():
             genuine = fetched_amd.verify_vek_certificate(subject, fetched, anchors, lists)
-        case HygonChainSubject():
+        case _:
             raise UnsupportedError(
                 "Hygon's certificates are not verified here: no provider may store them",
                 detail="hygon_chain",

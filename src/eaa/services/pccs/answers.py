@@ -1,4 +1,4 @@
-"""Answers in PCCS's words: statuses, sentences and headers [PCCS-1.27].
+"""Answers in PCCS's words: statuses, sentences and headers [PCCS].
 
 A refusal's body is PCCS's sentence for its status, which clients compare. What happened, and what to do, is
 in ``Error-Message``, a header of PCS, and ``Error-Code`` has the stable code of our own error.

@@ -1,5 +1,5 @@
 """Intel's appraisal policies, which are kept for verifiers and not read further than their kind
-[PCCS-1.27].
+[PCCS].
 """
 
 from __future__ import annotations
@@ -76,4 +76,4 @@ def _kind(text: str) -> int:
 
 
 def _error(field: str, message: str) -> FormatError:
-    return FormatError(message, what=_WHAT, field=field, spec="[PCCS-1.27]", detail="parameter")
+    return FormatError(message, what=_WHAT, field=field, spec="[PCCS]", detail="parameter")

@@ -1,4 +1,4 @@
-"""What needs a token: users register; administrators list, put and refresh [PCCS-1.27]."""
+"""What needs a token: users register; administrators list, put and refresh [PCCS]."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _fmspcs(text: str, field: str) -> list[str]:
     if len(text) < 2 or text[0] != "[" or text[-1] != "]" or text.count(",") >= _MAX_FMSPCS:
         raise FormatError(
             f"expected reg, reg_na or [FMSPC,…], came {text!a:.40}", what="request", field=field,
-            spec="[PCCS-1.27]", detail="parameter",
+            spec="[PCCS]", detail="parameter",
         )  # fmt: skip
     inner = text[1:-1].strip()
     return [require_hexadecimal(item.strip(), field, 12) for item in inner.split(",")] if inner else []

@@ -1,4 +1,4 @@
-"""What Intel's PCS and PCCS answer to GET: versions 3 and 4 [PCS-API v4], [PCCS-1.27]."""
+"""What Intel's PCS and PCCS answer to GET: versions 3 and 4 [PCS-API v4], [PCCS]."""
 
 from __future__ import annotations
 
@@ -161,5 +161,5 @@ def _crl_at(uri: str) -> Subject:
                 return PckCrlSubject(query["ca"].lower())
     raise FormatError(
         f"expected where Intel keeps a revocation list, came {uri!a:.120}", what="request", field="uri",
-        spec="[PCCS-1.27]", detail="parameter",
+        spec="[PCCS]", detail="parameter",
     )  # fmt: skip

@@ -90,6 +90,6 @@ def _level(call: Call, name: str) -> int:
     if not text.isascii() or not text.isdecimal() or int(text[:4]) > 0xFF:
         raise FormatError(
             f"expected a patch level from 0 to 255, came {text!a:.40}", what="request", field=name,
-            spec="[AMD-KDS 4.1]", detail="parameter",
+            spec="[AMD-KDS 4]", detail="parameter",
         )  # fmt: skip
     return int(text)

@@ -20,6 +20,7 @@ from eaa.services.pccs.direct import Direct
 from eaa.services.pccs.endpoints_intel import V3_WARNING, Endpoint
 from eaa.services.pccs.metrics import Events
 from eaa.services.rate import RateLimit
+from eaa.services.structured_logs import log_unexpected
 
 __all__ = ["PEER", "PccsApp", "Route", "refusal"]
 
@@ -111,8 +112,8 @@ class PccsApp:
             answer = refused(error)
             level = logging.ERROR if answer.status >= 500 else logging.INFO
             _LOG.log(level, "%s: %s: %s", scope["path"][:128], error.code, error)
-        except Exception:
-            _LOG.exception("an error that nobody expected")
+        except Exception as error:
+            log_unexpected(_LOG, "a request", error)
             answer = refused(InternalError("an error that nobody expected"))
         if route is not None and route.version == 3:
             answer = Answer(answer.status, (*answer.headers, V3_WARNING), answer.body, answer.until)

@@ -273,7 +273,7 @@ def _require_identity(question: PckQuestion) -> None:
     if not question.enc_ppid and not question.manifest:
         raise FormatError(
             "the platform is not known here: expected what it is asked for with", what="request",
-            field="encrypted_ppid", spec="[PCCS-1.27]", detail="parameter",
+            field="encrypted_ppid", spec="[PCCS]", detail="parameter",
         )  # fmt: skip
     if not question.manifest and not question.enc_ppid.strip("0"):
         raise EndorsementNotFound(

@@ -1,4 +1,4 @@
-"""Platforms that register (POST ``platforms``), and what an administrator lists [PCCS-1.27]."""
+"""Platforms that register (POST ``platforms``), and what an administrator lists [PCCS]."""
 
 from __future__ import annotations
 
@@ -132,4 +132,4 @@ def as_json(items: Sequence[Registration]) -> list[dict[str, str]]:
 
 
 def _error(field: str, message: str) -> FormatError:
-    return FormatError(message, what=_WHAT, field=field, spec="[PCCS-1.27]", detail="parameter")
+    return FormatError(message, what=_WHAT, field=field, spec="[PCCS]", detail="parameter")

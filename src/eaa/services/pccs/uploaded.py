@@ -1,4 +1,4 @@
-"""The body of PUT ``platformcollateral``, as Intel's tools write it, taken apart [PCCS-1.27].
+"""The body of PUT ``platformcollateral``, as Intel's tools write it, taken apart [PCCS].
 
 Documents come as JSON inside JSON, which those tools have parsed and written anew; without the white space
 they are the bytes that Intel signed. Nothing is verified here.
@@ -231,4 +231,4 @@ def _list(value: Any) -> list[Any]:
 
 
 def _error(field: str, message: str, detail: str = "parameter") -> FormatError:
-    return FormatError(message, what=_WHAT, field=field, spec="[PCCS-1.27]", detail=detail)
+    return FormatError(message, what=_WHAT, field=field, spec="[PCCS]", detail=detail)

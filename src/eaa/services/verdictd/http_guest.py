@@ -16,6 +16,7 @@ from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, LimitExceeded, ResourceNotFound, UsageError
 from eaa.services.rate import RateLimit
+from eaa.services.structured_logs import log_unexpected
 
 __all__ = ["AdminResource", "Answer", "GuestRoutes", "read_body"]
 
@@ -41,8 +42,11 @@ class GuestRoutes:
         admin_resource: AdminResource | None,
         max_body_bytes: int,
         challenges: RateLimit,
+        attestations: RateLimit,
     ) -> None:
-        self._broker, self._books, self._challenges = broker, books, challenges
+        self._broker, self._books = broker, books
+        # Each is a decision that is kept, also one for a challenge that was spent long ago.
+        self._challenges, self._attestations = challenges, attestations
         self._admin_resource, self._max_body_bytes = admin_resource, max_body_bytes
         self._posts = {_AUTH: _guarded(self._auth), _ATTEST: _guarded(self._attest)}
         self._any_plugin = _guarded(self._plugin)
@@ -70,6 +74,7 @@ class GuestRoutes:
         return Response(orjson.dumps(challenged.body), media_type=_JSON, headers={"set-cookie": cookie})
 
     async def _attest(self, request: Request) -> Response:
+        self._attestations.take(_peer(request))
         cookie = session_cookie(request.headers.getlist("cookie"))
         body = await read_body(request, self._max_body_bytes)
         attested = await self._broker.attest(body, cookie, peer=_peer(request), asked=_asked(request))
@@ -124,7 +129,7 @@ def _guarded(answer: Answer) -> Answer:
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
-            _LOG.exception("%s failed", request.url.path)
+            log_unexpected(_LOG, f"{request.method} {request.url.path[:128]}", error)
             return _refusal(request, InternalError(type(error).__name__))
 
     return guarded
