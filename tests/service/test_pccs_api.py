@@ -58,7 +58,7 @@ def said(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.text
 
 
-_SIGNED = (
+_SIGNED: tuple[tuple[str, dict[str, str], str, str], ...] = (
     (f"{V4}/tcb", {"fmspc": FMSPC}, "TCB-Info-Issuer-Chain", "tcbInfo"),
     (f"{V4}/tcb", {"fmspc": FMSPC, "update": "early"}, "TCB-Info-Issuer-Chain", "tcbInfo"),
     (f"{TDX}/tcb", {"fmspc": FMSPC.lower()}, "TCB-Info-Issuer-Chain", "tcbInfo"),
@@ -157,7 +157,7 @@ def test_a_pck_certificate(tmp_path: Path) -> None:
     run(tmp_path, work)
 
 
-_WRONG = (
+_WRONG: tuple[tuple[str, dict[str, str]], ...] = (
     (f"{V4}/tcb", {}),
     (f"{V4}/tcb", {"fmspc": "00"}),
     (f"{V4}/tcb", {"fmspc": "zz906ed50000"}),
@@ -337,7 +337,8 @@ def test_lazy_registration_fetches_what_verification_needs(tmp_path: Path) -> No
         assert cached.json() == [
             {
                 "qe_id": QE_ID, "pce_id": "0000", "cpu_svn": query["cpusvn"].upper(),
-                "pce_svn": query["pcesvn"].upper(), "enc_ppid": enc_ppid_of(platform), "platform_manifest": "",
+                "pce_svn": query["pcesvn"].upper(), "enc_ppid": enc_ppid_of(platform),
+                "platform_manifest": "",
             }
         ]  # fmt: skip
         for source, count in (("[]", "1"), ("[000000000000]", "0"), ("", "0"), ("reg", "0"), ("reg_na", "0")):
@@ -477,7 +478,8 @@ def upload(vendors: EmulatedVendors, **changes: Any) -> dict[str, Any]:
         "pck_certs": certs,
         "tcbinfos": infos,
         "pckcacrl": {
-            "processorCrl": vendor.processor_ca.crl.der.hex(), "platformCrl": vendor.platform_ca.crl.der.hex(),
+            "processorCrl": vendor.processor_ca.crl.der.hex(),
+            "platformCrl": vendor.platform_ca.crl.der.hex(),
         },
         **{key: signed(vendor.identities[name], "enclaveIdentity") for key, name in identities.items()},
         "certificates": {

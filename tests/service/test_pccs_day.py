@@ -1,4 +1,4 @@
-"""A day in fast-forward: 10,000 platforms, an upstream that is away for hours around an expiry, a TCB recovery."""
+"""A day in fast-forward: 10,000 platforms, an upstream away for hours around an expiry, a TCB recovery."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ async def _day(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     size = sum(file.stat().st_size for file in folder.iterdir())
     busiest = max(vendor.requests.values())
     with capsys.disabled():
-        print(
+        print(  # noqa: T201 - what the day took, for who reads the tests' output
             f"\n  a day of {_PLATFORMS} platforms: {sum(vendor.requests.values())} requests upstream, "
             f"{busiest} in the busiest minute; database {size / 2**20:.1f} MiB, "
             f"{size / _PLATFORMS / 1024:.2f} KiB a platform; memory of the whole process at most "

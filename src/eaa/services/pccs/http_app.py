@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +61,7 @@ class PccsApp:
         direct: Direct,
         events: Events,
         not_ready: Callable[[], str],
+        expiring: Callable[[], Sequence[str]],
         max_body_bytes: int,
         max_requests: int,
         seconds: float,
@@ -70,6 +71,7 @@ class PccsApp:
         self._matched = [(item, item.pattern) for item in routes if "{" in item.path]
         self._paths = {item.path for item in routes}
         self._direct, self._events, self._not_ready = direct, events, not_ready
+        self._expiring = expiring
         self._max_body, self._max_requests, self._seconds = max_body_bytes, max_requests, seconds
         self._requests = requests
         self._active = 0
@@ -164,8 +166,9 @@ class PccsApp:
             return Answer(200, (("Content-Type", _TEXT),), b"ok\n")
         if path == "/readyz":
             reason = self._not_ready()
+            lines = [reason or "ready", *(f"expires soon: {name}" for name in self._expiring())]
             return Answer(
-                503 if reason else 200, (("Content-Type", _TEXT),), f"{reason or 'ready'}\n".encode()
+                503 if reason else 200, (("Content-Type", _TEXT),), "\n".join([*lines, ""]).encode()
             )
         return None
 

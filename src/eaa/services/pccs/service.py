@@ -98,6 +98,7 @@ class Core:
         http = config.http
         return PccsApp(
             self._routes(), direct=self.direct, events=self.events, not_ready=not_ready,
+            expiring=lambda: self.expiring,
             max_body_bytes=http.max_body_bytes, max_requests=http.max_connections,
             seconds=http.request_seconds,
             requests=RateLimit(config.limits.per_second, time.monotonic),

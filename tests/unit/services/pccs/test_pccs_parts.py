@@ -230,7 +230,8 @@ def test_plain_requests_are_recognised() -> None:
     [
         _request("POST /x HTTP/1.1"), _request("GET /x HTTP/1.0"), _request("GET /x  HTTP/1.1"),
         _request("GET /x HTTP/1.1", "Connection: close"), _request("GET /x HTTP/1.1", "Content-Length: 1"),
-        _request("GET /x HTTP/1.1", "Transfer-Encoding: chunked"), _request("GET /x HTTP/1.1", "Expect: 100-continue"),
+        _request("GET /x HTTP/1.1", "Transfer-Encoding: chunked"),
+        _request("GET /x HTTP/1.1", "Expect: 100-continue"),
         _request("GET /x HTTP/1.1", "If-None-Match: x"), _request("GET /x HTTP/1.1", "Range: bytes=0-1"),
         _request("GET /x HTTP/1.1", "Upgrade: h2c"), _request("GET /x HTTP/1.1", "Host: other"),
         _request() + _request(), _request()[:-1], _request() + b"body", b"GET /x HTTP/1.1\r\n\r\n", b"",
