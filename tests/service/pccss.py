@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from eaa.endorsements.hygon_certificate import HygonCaCertificate
 from eaa.endorsements.x509 import Certificate
 from eaa.services.pccs.config import load_config
 from eaa.services.pccs.service import Inputs, Pccs
@@ -70,6 +71,7 @@ async def serving(
     *,
     clock: Clock | None = None,
     anchors: tuple[Certificate, ...] | None = None,
+    hygon: tuple[HygonCaCertificate, ...] = (),
     **settings: Any,
 ) -> AsyncIterator[Served]:
     """A service on a database in ``folder``. ``settings`` are sections of the configuration."""
@@ -84,7 +86,7 @@ async def serving(
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setblocking(False)
         inputs = Inputs(
-            config, believed, lambda: open_upstream(config.upstream), listening, clock=clock,
+            config, believed, lambda: open_upstream(config.upstream), listening, hygon, clock=clock,
             spread=lambda: 0.5,
         )  # fmt: skip
         said: list[str] = []

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from eaa.attester.simulated.hygon_vendor import SimulatedCsvPlatform, SimulatedHygonVendor
 from tests.fakes.amd_vendor import make_snp_platform
 from tests.fakes.emulated_vendors import EmulatedVendors, pck_levels
 from tests.fakes.upstream_server import Reply, Request
@@ -300,14 +301,30 @@ def test_amds_certificates(tmp_path: Path) -> None:
     run(tmp_path, work, vendors=vendors)
 
 
-def test_hygons_certificates_are_not_kept_unverified(tmp_path: Path) -> None:
-    async def work(served: Served) -> None:
-        served.vendors.overrides.append(lambda request: Reply(200, {}, bytes(2916)))
-        response = await served.get("/hsk_cek", snumber="T1234567890")
-        assert response.status_code in (404, 460)
-        assert await served.service.core.database.documents.heads() == []
+def test_hygons_certificates(tmp_path: Path) -> None:
+    vendor = SimulatedHygonVendor()
+    good, foreign = SimulatedCsvPlatform(vendor).hsk_cek, SimulatedCsvPlatform(SimulatedHygonVendor()).hsk_cek
+    flipped = bytes((*good[:-1000], good[-1000] ^ 1, *good[-999:]))
 
-    run(tmp_path, work)
+    async def work(served: Served) -> None:
+        answer = [good]
+        served.vendors.overrides.append(lambda request: Reply(200, {}, answer[0]))
+        for number, wrong in enumerate((foreign, flipped, bytes(2916))):
+            answer[0] = wrong
+            response = await served.get("/hsk_cek", snumber=f"T{number}")
+            assert (response.status_code, response.text) == (460, _INTEGRITY)
+        answer[0] = good[:-1]
+        assert (await served.get("/hsk_cek", snumber="T9")).status_code == 502
+        assert await served.service.core.database.documents.heads() == []
+        served.clock.now += timedelta(minutes=6)
+        answer[0] = good
+        for _ in range(2):
+            response = await served.get("/hsk_cek", snumber="T0")
+            assert response.content == good
+        (head,) = await served.service.core.database.documents.heads()
+        assert head.name == "hygon/hsk_cek/T0"
+
+    run(tmp_path, work, hygon=(vendor.trust_anchor,))
 
 
 def test_a_pccs_behind_a_pccs(tmp_path: Path) -> None:

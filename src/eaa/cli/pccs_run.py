@@ -14,6 +14,7 @@ import uvloop
 from eaa.cli.anchors import load_anchors
 from eaa.cli.service_command import say
 from eaa.endorsements.amd_roots import AMD_ARKS
+from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.x509 import Certificate
 from eaa.services.configuration import split_address
@@ -51,8 +52,9 @@ def run_worker(config: PccsConfig, descriptors: Sequence[int] | None) -> None:
         control, listening = (socket.socket(fileno=number) for number in descriptors)
         control.setblocking(False)
     inputs = Inputs(
-        config, anchors_of(config), lambda: open_upstream(config.upstream), listening, control is not None
-    )
+        config, anchors_of(config), lambda: open_upstream(config.upstream), listening,
+        () if config.verification.trust_anchors else HYGON_HRKS, control is not None,
+    )  # fmt: skip
     try:
         uvloop.run(_serve(config, inputs, control))
     finally:

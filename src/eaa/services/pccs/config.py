@@ -150,7 +150,7 @@ class Verification(Section):
     """What is believed."""
 
     trust_anchors: tuple[Path, ...] = Field(
-        default=(), description="roots to believe instead of the vendors'"
+        default=(), description="roots to believe instead of the vendors'; then none of Hygon's is"
     )
 
 

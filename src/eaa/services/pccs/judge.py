@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from eaa.endorsements.fetched import Fetched
+from eaa.endorsements.hygon_certificate import HygonCaCertificate
 from eaa.endorsements.pck import PckExtension, parse_pck_extension
 from eaa.endorsements.subject import (
     AmdCrlSubject,
+    HygonChainSubject,
     PckCertificateSubject,
     PckCrlSubject,
     RootCaCrlSubject,
@@ -18,6 +20,7 @@ from eaa.endorsements.x509 import Certificate, parse_certificate
 from eaa.errors import EAAError, EndorsementError, FormatError
 from eaa.storage.collateral.records import Document
 from eaa.verify.fetched import require_supersedes, verify_fetched
+from eaa.verify.fetched_hygon import verify_hygon_chain
 from eaa.verify.fetched_result import Genuine
 
 __all__ = ["Judge", "expiry_of"]
@@ -32,10 +35,10 @@ _OWN_LIST: dict[type[Subject], str] = {
 
 
 class Judge:
-    """Believes ``anchors``, and no other root."""
+    """Believes ``anchors`` and, of Hygon, ``hygon``, and no other root."""
 
-    def __init__(self, anchors: Sequence[Certificate]) -> None:
-        self._anchors = tuple(anchors)
+    def __init__(self, anchors: Sequence[Certificate], hygon: Sequence[HygonCaCertificate] = ()) -> None:
+        self._anchors, self._hygon = tuple(anchors), tuple(hygon)
 
     def verify(self, subject: Subject, fetched: Fetched, crls: Sequence[bytes], now: datetime) -> Genuine:
         """As :func:`eaa.verify.fetched.verify_fetched`; what is malformed is not genuine either.
@@ -44,6 +47,8 @@ class Judge:
             VerificationError, EndorsementNotFound, UnsupportedError
         """
         try:
+            if isinstance(subject, HygonChainSubject):
+                return verify_hygon_chain(subject, fetched, trust_anchors=self._hygon)
             return verify_fetched(subject, fetched, trust_anchors=self._anchors, crls=crls, now=now)
         except FormatError as error:
             raise EndorsementError(f"{subject.key}: {error}", detail="malformed") from None

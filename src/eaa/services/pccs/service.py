@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import uvicorn
 
+from eaa.endorsements.hygon_certificate import HygonCaCertificate
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import InternalError, StorageError
 from eaa.services.configuration import on_loopback, split_address
@@ -59,6 +60,7 @@ class Inputs:
     anchors: Sequence[Certificate]
     upstream: Callable[[], Upstream]
     http_socket: socket.socket
+    hygon: Sequence[HygonCaCertificate] = ()
     shared: bool = False  # whether other processes serve the same port
     clock: Callable[[], datetime] = utc_now
     spread: Callable[[], float] = random.random
@@ -77,7 +79,7 @@ class Core:
             config.cache.serve_expired, holder,
         )  # fmt: skip
         self.stock = Stock(
-            database, upstream, Judge(inputs.anchors), settings,
+            database, upstream, Judge(inputs.anchors, inputs.hygon), settings,
             clock=inputs.clock, spread=inputs.spread, events=self.events, admit=self._admit,
         )  # fmt: skip
         self.platforms = PlatformStock(

@@ -54,6 +54,8 @@ _MAX_REMEMBERED = 4096
 #: How long one process may be about one document, and how often another looks whether it is there.
 _LEASE = timedelta(seconds=90)
 _LOOK_SECONDS = 0.05
+#: A chip's certificate for one TCB does not change, and its vendor answers few questions.
+_OF_CHIPS = timedelta(days=180)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,11 @@ class Stock:
             fetched = Fetched(fetched.body, chain.chain.encode())
         genuine = self.judge.verify(subject, fetched, await self.crls(subject), now)
         expires = expiry_of(genuine)
+        interval = _OF_CHIPS if isinstance(subject, VekSubject | HygonChainSubject) else self.settings.refresh
         document = Document(
             name=name_of(subject, version), body=fetched.body, chain=fetched.issuer_chain.decode("ascii"),
             number=genuine.number, issued_at=genuine.issued, expires_at=expires, fetched_at=now,
-            refresh_at=refresh_due(now, expires, self.settings.refresh, self.spread()),
+            refresh_at=refresh_due(now, expires, interval, self.spread()),
         )  # fmt: skip
 
         def accept(old: Document | None) -> None:
