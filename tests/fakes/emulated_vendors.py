@@ -33,6 +33,7 @@ class EmulatedVendors:
     amd: list[SimulatedSnpPlatform] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)
     early: bool = True
+    not_available: set[str] = field(default_factory=set)  # TCBm for which there is no certificate
 
     def __call__(self, request: Request) -> Reply:
         for override in self.overrides:
@@ -83,8 +84,10 @@ class EmulatedVendors:
 
     def _pck_certificates(self, platform: SimulatedPlatform) -> Reply:
         items = [
-            {"tcb": {}, "tcbm": tcbm, "cert": quote(encode_pem(der).decode(), safe="")}
-            for tcbm, der in pck_levels(platform)
+            {"tcb": {}, "tcbm": tcbm, "cert": "Not available" if tcbm in self.not_available else text}
+            for tcbm, text in (
+                (tcbm, quote(encode_pem(der).decode(), safe="")) for tcbm, der in pck_levels(platform)
+            )
         ]
         headers = {
             "Content-Type": "application/json",

@@ -446,6 +446,37 @@ def test_mode_req_keeps_who_could_not_be_fetched(tmp_path: Path) -> None:
     run(tmp_path, work, mode="req")
 
 
+def test_mode_req_lists_tcbs_without_a_certificate(tmp_path: Path) -> None:
+    """And serves the best that there is, which it would also fetch anew; mode LAZY asks again each time."""
+    vendors = emulated()
+    highest = pck_levels(vendors.platforms[0])[0][0]
+    vendors.not_available.add(highest)
+
+    async def work(served: Served) -> None:
+        platform = served.vendors.platforms[0]
+        body = registration(platform)
+        posted = await served.client.post(f"{V4}/platforms", json=body, headers={"user-token": USER})
+        assert posted.status_code == 200
+        response = await served.get("pckcert", **pck_query(platform))
+        assert response.headers["sgx-tcbm"] == pck_levels(platform)[1][0]
+        query = {"source": "reg_na"}
+        listed = await served.client.get(f"{V4}/platforms", params=query, headers={"admin-token": ADMIN})
+        assert [item["cpu_svn"] + item["pce_svn"] for item in listed.json()] == [highest]
+
+    run(tmp_path, work, vendors=vendors, mode="req")
+
+
+def test_where_intel_has_no_certificate_at_all(tmp_path: Path) -> None:
+    vendors = emulated()
+    vendors.not_available.update(tcbm for tcbm, _ in pck_levels(vendors.platforms[0]))
+
+    async def work(served: Served) -> None:
+        response = await served.get("pckcert", **pck_query(served.vendors.platforms[0]))
+        assert said(response) == (462, "Certificates are not available for certain TCBs.")
+
+    run(tmp_path, work, vendors=vendors)
+
+
 def upload(vendors: EmulatedVendors, **changes: Any) -> dict[str, Any]:
     """What PccsAdminTool puts, for all platforms of ``vendors``."""
     vendor = vendors.vendor

@@ -122,24 +122,24 @@ _SUBJECTS: tuple[Subject, ...] = (
 async def _fill(core: Core, vendor: _Vendor, spread: random.Random) -> None:
     """10,000 platforms, the first of which have the FMSPC that is reassessed."""
     clock = core.stock.clock
-    platforms, certificates, tcbs = [], [], []
+    rows: dict[str, list[dict[str, object]]] = {"platforms": [], "certificates": [], "tcbs": []}
     for number in range(_PLATFORMS):
         fmspc = b"EAASIM" if number < _REASSESSED else bytes(6)
         item = vendor._certificates[fmspc.hex().upper()][0]
-        key = {"qe_id": f"{number:032X}", "pce_id": "0000"}
+        key: dict[str, object] = {"qe_id": f"{number:032X}", "pce_id": "0000"}
         due = platform_due(clock(), timedelta(days=7), spread.random())
         ppid = (fmspc + number.to_bytes(10, "big")) * 24
-        platforms.append(
+        rows["platforms"].append(
             key | {"fmspc": fmspc.hex().upper(), "ca": "PLATFORM", "fetched_at": clock(), "refresh_at": due,
                    "failures": 0, "enc_ppid": ppid, "manifest": b""}
         )  # fmt: skip
-        certificates.append(key | {"tcbm": item.tcbm, "der": item.der})
-        tcbs.append(key | {"cpu_svn": item.tcbm[:32], "pce_svn": item.tcbm[32:], "tcbm": item.tcbm})
+        rows["certificates"].append(key | {"tcbm": item.tcbm, "der": item.der})
+        rows["tcbs"].append(key | {"cpu_svn": item.tcbm[:32], "pce_svn": item.tcbm[32:], "tcbm": item.tcbm})
 
     def work(connection: Connection) -> None:
-        connection.execute(tables.platforms.insert(), platforms)
-        connection.execute(tables.pck_certs.insert(), certificates)
-        connection.execute(tables.platform_tcbs.insert(), tcbs)
+        connection.execute(tables.platforms.insert(), rows["platforms"])
+        connection.execute(tables.pck_certs.insert(), rows["certificates"])
+        connection.execute(tables.platform_tcbs.insert(), rows["tcbs"])
 
     await core.database._backend.write(work)
 

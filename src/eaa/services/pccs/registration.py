@@ -58,7 +58,7 @@ class Registrar:
                     )
                 )  # fmt: skip
             if self._mode is Mode.REQ:
-                await queue.put((item,), RegistrationState.DELETED)
+                await queue.done(item)
         if self._mode is not Mode.OFFLINE:
             await self._have_collateral(update)
 

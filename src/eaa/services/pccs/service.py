@@ -22,10 +22,12 @@ from eaa.services.configuration import on_loopback, split_address
 from eaa.services.http_protocol import HttpBounds
 from eaa.services.metrics import merge_samples, render
 from eaa.services.metrics_http import Health, start_metrics_server
+from eaa.services.pccs.answers import Answer
+from eaa.services.pccs.call import Call
 from eaa.services.pccs.config import Mode, PccsConfig
 from eaa.services.pccs.direct import Direct, direct_protocol
 from eaa.services.pccs.endpoints_admin import AdminEndpoints
-from eaa.services.pccs.endpoints_intel import IntelEndpoints
+from eaa.services.pccs.endpoints_intel import Endpoint, IntelEndpoints
 from eaa.services.pccs.endpoints_vendors import VendorEndpoints
 from eaa.services.pccs.http_app import PEER, PccsApp, Route, refusal
 from eaa.services.pccs.judge import Judge
@@ -133,6 +135,16 @@ class Core:
         await self.upstream.close()
         await self.database.close()
 
+    def _seen(self, endpoint: Endpoint) -> Endpoint:
+        """What an administrator changes, this process sees before it has answered."""
+
+        async def seen(call: Call) -> Answer:
+            answer = await endpoint(call)
+            await self.watch()
+            return answer
+
+        return seen
+
     def _admit(self) -> None:
         """Raises ``LimitExceeded`` where an address asks too often for what must be fetched."""
         if peer := PEER.get():
@@ -153,7 +165,7 @@ class Core:
             for path, endpoint in intel.routes().items()
         ]
         routes += [
-            Route(method, f"/sgx/certification/v{version}/{path}", endpoint, version)
+            Route(method, f"/sgx/certification/v{version}/{path}", self._seen(endpoint), version)
             for version in (3, 4)
             for (method, path), endpoint in admin.routes().items()
         ]

@@ -69,17 +69,16 @@ class HttpUpstream:
                 )
             case PccsSource() as pccs:
                 subject, ppid = _as_pccs_asks(question)
-                found = await pccs.fetch_pck_certificate(subject, encrypted_ppid=ppid)
-                return _answer([found], complete=False)
+                best = await pccs.fetch_pck_certificate(subject, encrypted_ppid=ppid)
+                return _answer([best], complete=False)
             case PcsSource() as pcs:
                 manifest = bytes.fromhex(question.manifest) or None
                 pce_id = bytes.fromhex(question.pce_id)
                 encrypted = None if manifest else bytes.fromhex(question.enc_ppid)
-                return _answer(
-                    await pcs.fetch_pck_certificates(
-                        pce_id=pce_id, encrypted_ppid=encrypted, platform_manifest=manifest
-                    )
+                found = await pcs.fetch_pck_certificates(
+                    pce_id=pce_id, encrypted_ppid=encrypted, platform_manifest=manifest
                 )
+                return _answer(found.available, found.not_available)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -144,7 +143,9 @@ def _as_pccs_asks(question: PckQuestion) -> tuple[PckCertificateSubject, bytes]:
     ), bytes.fromhex(question.enc_ppid)
 
 
-def _answer(found: Sequence[PckCertificate], *, complete: bool = True) -> PckAnswer:
+def _answer(
+    found: Sequence[PckCertificate], missing: Sequence[bytes] = (), *, complete: bool = True
+) -> PckAnswer:
     if not found:
         raise EndorsementNotFound(
             "there is no PCK certificate for any TCB of the platform", detail="tcb_level"
@@ -156,6 +157,9 @@ def _answer(found: Sequence[PckCertificate], *, complete: bool = True) -> PckAns
         first.fmspc.hex().upper(),
         first.ca.upper(),
         first.fetched.issuer_chain,
-        tuple(WireCertificate(item.tcbm.hex().upper(), item.fetched.body) for item in found),
+        (
+            *(WireCertificate(item.tcbm.hex().upper(), item.fetched.body) for item in found),
+            *(WireCertificate(tcbm.hex().upper(), None) for tcbm in missing),
+        ),
         complete,
     )

@@ -41,6 +41,16 @@ class Registrations:
 
         await self._backend.write(work)
 
+    async def done(self, item: Registration) -> None:
+        """It is no longer in :attr:`RegistrationState.NEW`, if it was."""
+        row = _row(item, RegistrationState.NEW)
+        statement = (
+            update(table)
+            .where(*(table.c[name] == row[name] for name in (*_KEY, "state")))
+            .values(state=RegistrationState.DELETED)
+        )
+        await self._backend.write(lambda connection: connection.execute(statement))
+
     async def take(self, state: RegistrationState) -> Sequence[Registration]:
         """Those in ``state``, which are in :attr:`RegistrationState.DELETED` afterwards."""
 

@@ -212,8 +212,11 @@ def test_registrations(run: Run, database: CollateralDatabase, other: Collateral
         ) == [two, one]
         assert await queue.take(RegistrationState.NEW) == []
         await queue.put([one], RegistrationState.NEW)
-        await queue.put([one], RegistrationState.DELETED)
+        await queue.done(one)
         assert await queue.take(RegistrationState.NEW) == []
+        await queue.put([one], RegistrationState.NOT_AVAILABLE)
+        await queue.done(one)
+        assert await queue.take(RegistrationState.NOT_AVAILABLE) == [one]
 
     run(work())
 
