@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ import httpx
 from eaa.endorsements.hygon_certificate import HygonCaCertificate
 from eaa.endorsements.x509 import Certificate
 from eaa.services.pccs.config import load_config
-from eaa.services.pccs.service import Inputs, Pccs
+from eaa.services.pccs.core import Inputs
+from eaa.services.pccs.service import Pccs
 from eaa.services.pccs.upstream_sources import open_upstream
 from tests.fakes.emulated_vendors import EmulatedVendors
 from tests.fakes.upstream_server import Request, UpstreamServer
@@ -72,6 +74,7 @@ async def serving(
     clock: Clock | None = None,
     anchors: tuple[Certificate, ...] | None = None,
     hygon: tuple[HygonCaCertificate, ...] = (),
+    tls: ssl.SSLContext | None = None,
     **settings: Any,
 ) -> AsyncIterator[Served]:
     """A service on a database in ``folder``. ``settings`` are sections of the configuration."""
@@ -80,7 +83,7 @@ async def serving(
         vendors.vendor.root.parsed,
         *(platform.vendor.ark.parsed for platform in vendors.amd),
     )
-    async with UpstreamServer(vendors) as upstream:
+    async with UpstreamServer(vendors, tls=tls) as upstream:
         flags = _flags(folder, upstream.url, settings)
         config = load_config(None, flags, {})
         listening = socket.create_server(("127.0.0.1", 0))

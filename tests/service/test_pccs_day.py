@@ -26,8 +26,8 @@ from eaa.endorsements.subject import (
 )
 from eaa.errors import EndorsementUnavailable
 from eaa.services.pccs.config import load_config
+from eaa.services.pccs.core import Core, Inputs
 from eaa.services.pccs.schedule import platform_due
-from eaa.services.pccs.service import Core, Inputs
 from eaa.services.pccs.upstream import PckAnswer, PckQuestion, WireCertificate
 from eaa.storage.collateral import tables
 from eaa.storage.collateral.database import CollateralDatabase

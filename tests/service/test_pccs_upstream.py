@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from eaa.attester.simulated.hygon_vendor import SimulatedCsvPlatform, SimulatedHygonVendor
+from tests.cli.authority import Authority
 from tests.fakes.amd_vendor import make_snp_platform
 from tests.fakes.emulated_vendors import EmulatedVendors, pck_levels
 from tests.fakes.upstream_server import Reply, Request
@@ -224,6 +226,27 @@ def test_a_slow_upstream_is_given_up(tmp_path: Path) -> None:
         gate.set()
 
     run(tmp_path, work, upstream={"seconds": 0.3})
+
+
+def test_an_upstream_whose_tls_is_not_vouched_for_is_not_asked(tmp_path: Path) -> None:
+    authority = Authority()
+    certificate, key, root = tmp_path / "tls.pem", tmp_path / "tls.key", tmp_path / "root.pem"
+    authority.write_server(certificate, key)
+    root.write_bytes(authority.pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def unknown(served: Served) -> None:
+        response = await served.get("tcb", fmspc=FMSPC)
+        assert (response.status_code, response.text) == (502, _ACCESS)
+        assert response.headers["error-code"] == "endorsement_unavailable.tls"
+        assert served.asked == []
+
+    async def known(served: Served) -> None:
+        assert (await served.get("tcb", fmspc=FMSPC)).status_code == 200
+
+    run(tmp_path / "1", unknown, tls=context)
+    run(tmp_path / "2", known, tls=context, upstream={"authorities": str(root)})
 
 
 def test_pck_certificates_that_are_not_the_platforms_are_not_kept(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from eaa.services.listening import address_of, bind
 from eaa.services.metrics import render
 from eaa.services.metrics_http import Health, start_metrics_server
 from eaa.services.pccs.config import PccsConfig
+from eaa.services.pccs.core import Inputs
 from eaa.services.pccs.metrics import FAMILIES
-from eaa.services.pccs.service import Inputs, Pccs
+from eaa.services.pccs.service import Pccs
 from eaa.services.pccs.upstream_sources import open_upstream
 from eaa.services.running import run_until_stopped
 from eaa.services.supervisor import Supervisor, report_to_supervisor
