@@ -16,10 +16,10 @@ from eaa.cli.invocation import prepare_streams
 from eaa.cli.service_command import ServiceCommand, say
 from eaa.cli.verdictd_inputs import channel_config, evidence_source
 from eaa.cli.verdictd_run import run_supervisor, run_worker
+from eaa.services.structured_logs import configure_logs
+from eaa.services.tls_files import require_certificate
 from eaa.services.verdictd.config import load_config
 from eaa.services.verdictd.core import rewrap
-from eaa.services.verdictd.logs import configure_logs
-from eaa.services.verdictd.tls_files import require_certificate
 
 __all__ = ["main", "verdictd"]
 

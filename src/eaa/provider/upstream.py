@@ -184,22 +184,22 @@ class Upstream:
             body = await read_bounded(response, self._limits.body_bytes, what)
             return Answer(response.headers, body, what)
         status = response.status_code
-        error = self._refusal(status, await _words(response), what)
+        seconds = retry_after_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
+        error = self._refusal(status, await _words(response), what, seconds)
         if status not in _AGAIN:
             raise error
-        seconds = retry_after_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
         if seconds is not None:
             self._not_before = max(self._not_before, time.monotonic() + seconds)
         raise _AgainError(error, seconds)
 
-    def _refusal(self, status: int, words: str, what: str) -> ProviderError:
+    def _refusal(self, status: int, words: str, what: str, seconds: float | None) -> ProviderError:
         known = self._statuses.get(status)
         said = f": {known.meaning}; {known.remedy}" if known else ""
         text = f"{what}: the answer is {status}{f' ({words})' if words else ''}{said}"
         if status in _NOT_FOUND:
             return EndorsementNotFound(text, detail="upstream", status=status)
         detail = {401: "credential", 403: "credential", 410: "gone", 429: "rate"}.get(status, "status")
-        return EndorsementUnavailable(text, detail=detail, status=status)
+        return EndorsementUnavailable(text, detail=detail, status=status, retry_after_seconds=seconds)
 
 
 class _AgainError(Exception):

@@ -93,7 +93,6 @@ def verify_csv_platform(
         EndorsementNotFound: the CEK is missing.
         FormatError, ChainError, SignatureError
     """
-    # 3. CEK: issued by the HSK.
     cek, cek_key = verify_csv_cek(cek_data, authorities)
 
     # 4. PEK: issued by the chip. The owner's signature beside it is not looked at: no evidence has the OCA.
@@ -106,12 +105,13 @@ def verify_csv_platform(
 def verify_csv_cek(
     cek_data: bytes | None, authorities: VerifiedCsvAuthorities
 ) -> tuple[HygonCertificate, Sm2Key]:
-    """The CEK, verified up to ``authorities``, and its key: step 3.
+    """The CEK, verified up to ``authorities``, and its key. It does not say which chip it is of.
 
     Raises:
         EndorsementNotFound: the CEK is missing.
         FormatError, ChainError, SignatureError
     """
+    # 3. CEK: issued by the HSK.
     cek = _parsed(_required(cek_data, "CEK", "cek"), KeyUsage.CEK)
     if any(cek.certifying_id) and cek.certifying_id != authorities.hsk.key_id:
         raise ChainError(

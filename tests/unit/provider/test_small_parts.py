@@ -122,7 +122,7 @@ def test_the_signature_is_over_form_and_payload() -> None:
     read = decode_bundle(encode_bundle(KEPT, key_id="owner", sign=sign))
     seen: list[bytes] = []
     with pytest.raises(SignatureError):
-        read.entries(lambda signature, data: bool(seen.append(data)))
+        read.entries(lambda signature, data: (seen.append(data), False)[1])
     assert seen == [f"{FORMAT} {len(read.payload)} ".encode() + read.payload]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ class Intel:
             "pck": (self.pck, Fetched(pck.der, chain)),
         }
 
-    def verify(self, part: str, **changed: object) -> Genuine:
+    def verify(self, part: str, **changed: Any) -> Genuine:
         subject, fetched = self.parts()[part]
         return self.verify_as(subject, fetched, **changed)
 

@@ -15,8 +15,8 @@ from eaa.broker.kbs.errors import error_response
 from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, LimitExceeded, ResourceNotFound, UsageError
-from eaa.services.verdictd.logs import log_unexpected
-from eaa.services.verdictd.rate import RateLimit
+from eaa.services.rate import RateLimit
+from eaa.services.structured_logs import log_unexpected
 
 __all__ = ["AdminResource", "Answer", "GuestRoutes", "read_body"]
 

@@ -16,11 +16,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from eaa.broker.kbs.errors import TYPE_PREFIX
 from eaa.services.verdictd.metrics import VerdictdMetrics
 
-__all__ = ["Around"]
+__all__ = ["Around", "refusal"]
 
 _LOG = logging.getLogger("eaa.verdictd.access")
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
 _REQUEST_ID = "request-id"
+
+
+def refusal(status: int, detail: str) -> tuple[bytes, bytes]:
+    """What the HTTP protocol refuses, in the form of KBS: content type and body."""
+    del status
+    return b"application/json", orjson.dumps({"type": f"{TYPE_PREFIX}HTTPFailed", "detail": detail})
 
 
 class Around:

@@ -22,16 +22,17 @@ from eaa.provider.opening import open_endorser
 from eaa.services.attested_listener import AttestedListener
 from eaa.services.endorsements import ServiceEndorsements
 from eaa.services.fetching_verifier import with_provider
+from eaa.services.http_protocol import HttpBounds, bounded_protocol
 from eaa.services.metrics_http import Health, start_metrics_server
+from eaa.services.tls_files import require_certificate
 from eaa.services.verdictd.channel_face import ChannelFace
 from eaa.services.verdictd.config import VerdictdConfig, split_address
 from eaa.services.verdictd.core import Core, EvidenceSource, clock, environment_verifier, open_core
 from eaa.services.verdictd.endorsement_settings import endorsement_settings
 from eaa.services.verdictd.grpc_admin import grpc_handlers
 from eaa.services.verdictd.http_app import http_app, serves_administration
-from eaa.services.verdictd.http_protocol import HttpBounds, bounded_protocol
 from eaa.services.verdictd.metrics import VerdictdMetrics
-from eaa.services.verdictd.tls_files import require_certificate
+from eaa.services.verdictd.middleware import refusal
 from eaa.tls.peer import Endorsements, EvidenceKind
 from eaa.transport.config import ChannelConfig
 from eaa.transport.grpc.server import ClientApiServer, Handler, Limits, TlsFiles
@@ -204,7 +205,7 @@ class Verdictd:
         tls = config.http
         bounds = HttpBounds(tls.max_connections, tls.max_head_bytes, tls.request_seconds)
         settings = uvicorn.Config(
-            app, http=bounded_protocol(bounds), loop="none", lifespan="off", log_config=None,
+            app, http=bounded_protocol(bounds, refusal), loop="none", lifespan="off", log_config=None,
             access_log=False, server_header=False, date_header=True, proxy_headers=False,
             timeout_keep_alive=30,
             ssl_certfile=str(tls.certificate) if tls.certificate else None,
