@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -42,7 +43,10 @@ TEE_CLASSES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_TDX_BODY = MappingProxyType(
+#: Claims and their fields.
+Fields = tuple[tuple[str, str], ...]
+
+_TDX_BODY: Fields = tuple(
     {
         "tcb_svn": "tee_tcb_svn", "mr_seam": "mr_seam", "mrsigner_seam": "mr_signer_seam",
         "seam_attributes": "seam_attributes", "td_attributes": "td_attributes", "xfam": "xfam",
@@ -50,8 +54,9 @@ _TDX_BODY = MappingProxyType(
         "mr_owner_config": "mr_owner_config",
         "rtmr_0": "rt_mr0", "rtmr_1": "rt_mr1", "rtmr_2": "rt_mr2", "rtmr_3": "rt_mr3",
         "report_data": "report_data", "tee_tcb_svn2": "tee_tcb_svn_2", "mr_servicetd": "mr_service_td",
-    }
+    }.items()
 )  # fmt: skip
+_SGX_BODY: Fields = tuple((name, name) for name in EnclaveReport.layout() if name != "attributes")
 _TD_ATTRIBUTES = MappingProxyType(
     {"debug": 0, "septve_disable": 28, "protection_keys": 30, "key_locker": 31, "perfmon": 63}
 )
@@ -144,7 +149,7 @@ def _tdx(quote: DcapQuote, body: TdReport) -> dict[str, Any]:
             "vendor_id": header[12:28].hex(),
             "user_data": header[28:48].hex(),
         },
-        "body": {name: _hex(body, field) for name, field in _TDX_BODY.items() if hasattr(body, field)},
+        "body": _hex_fields(body, _TDX_BODY),
     }
     if quote.header.version == 5:
         claims["type"] = quote.body_type.to_bytes(2, "little").hex()
@@ -159,7 +164,7 @@ def _tdx(quote: DcapQuote, body: TdReport) -> dict[str, Any]:
 
 def _sgx(quote: DcapQuote, body: EnclaveReport) -> dict[str, Any]:
     header = quote.header.raw
-    fields = {name: _hex(body, name) for name in body.layout() if name != "attributes"}
+    fields = _hex_fields(body, _SGX_BODY)
     return {
         "header": {
             "version": header[:2].hex(),
@@ -191,7 +196,7 @@ def _dcap(verified: VerifiedEvidence) -> dict[str, Any]:
         "collateral_expiration_status": "0",
         "latest_issue_date": rfc3339(verified.endorsements_issued),
         "earliest_expiration_date": rfc3339(verified.endorsements_expire),
-        "root_key_id": hashlib.sha384(verified.trust_anchor.spki[-_POINT_BYTES:]).hexdigest(),
+        "root_key_id": _key_id(verified.trust_anchor.spki),
         "platform_provider_id": pck.ppid.hex(),
         "sgx_type": _SGX_TYPES[pck.sgx_type],
     }
@@ -214,7 +219,23 @@ def _require_replay(log: EventLog, body: TdReport) -> None:
             )
 
 
-def _hex(structure: Structure, field: str) -> str:
-    """The bytes of ``field`` as they lie."""
-    place = structure.layout()[field]
-    return structure.raw[place.offset : place.end].hex()
+def _hex_fields(structure: Structure, names: Fields) -> dict[str, str]:
+    """The bytes of fields as they lie: ``names`` are those of claims, and of their fields as far as there are."""
+    text = structure.raw.hex()
+    return {name: text[digits] for name, digits in _digits(type(structure), names)}
+
+
+@cache
+def _digits(kind: type[Structure], names: Fields) -> tuple[tuple[str, slice], ...]:
+    """Where the digits of each field begin and end."""
+    layout = kind.layout()
+    return tuple(
+        (name, slice(2 * layout[field].offset, 2 * layout[field].end))
+        for name, field in names
+        if field in layout
+    )
+
+
+@lru_cache(maxsize=256)
+def _key_id(spki: bytes) -> str:
+    return hashlib.sha384(spki[-_POINT_BYTES:]).hexdigest()

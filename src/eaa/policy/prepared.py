@@ -29,6 +29,8 @@ UNDEFINED = object()
 MAX_POLICIES = 1024
 MAX_TEXT_CHARACTERS = 4 * 1024 * 1024
 
+#: Nothing that only looks like JSON once it is written.
+_ONLY_JSON = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _UNKNOWN_RULE = "not a valid rule path"
 
 
@@ -144,7 +146,7 @@ def json_text(document: Mapping[str, Any]) -> bytes:
         PolicyError: ``policy.input``: it nests deeper than 254, or is not JSON.
     """
     try:
-        return orjson.dumps(document)
+        return orjson.dumps(document, option=_ONLY_JSON)
     except TypeError as error:
         raise PolicyError(f"the input is not JSON of at most 254 levels: {error}", detail="input") from None
 

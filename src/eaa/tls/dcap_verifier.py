@@ -26,7 +26,7 @@ from eaa.endorsements.x509 import Certificate, parse_certificate_chain
 from eaa.errors import EndorsementNotFound, FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import CertificationType, DcapQuote, parse_certification, parse_quote_frame
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
-from eaa.verify.dcap import Memo, verify_quote
+from eaa.verify.dcap import Memo, verify_parsed_quote
 from eaa.verify.result import Binding, VerifiedEvidence
 
 __all__ = ["DcapVerifier"]
@@ -106,8 +106,8 @@ class DcapVerifier:
                 what="attached evidence", field="kind", detail="evidence_kind",
             )  # fmt: skip
         # 2.–3.
-        return verify_quote(
-            evidence.evidence,
+        return verify_parsed_quote(
+            quote,
             collateral=self._collateral(quote, evidence.collateral),
             trust_anchors=self.trust_anchors,
             binding=Binding(_held(quote, report_data), config_id),
