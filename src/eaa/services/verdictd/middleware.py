@@ -41,6 +41,7 @@ class Around:
         began = time.perf_counter()
         self._active += 1
         self._metrics.active.inc()
+        # For the task of this request; it ends with it.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             await self._within(scope, receive, answer)
@@ -48,7 +49,6 @@ class Around:
             self._active -= 1
             self._metrics.active.dec()
             self._count(scope, answer, time.perf_counter() - began)
-            structlog.contextvars.unbind_contextvars("request_id")
 
     async def _within(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         if self._active > self._max_requests:
