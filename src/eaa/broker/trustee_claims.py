@@ -220,7 +220,7 @@ def _require_replay(log: EventLog, body: TdReport) -> None:
 
 
 def _hex_fields(structure: Structure, names: Fields) -> dict[str, str]:
-    """The bytes of fields as they lie: ``names`` are those of claims, and of their fields as far as there are."""
+    """The bytes of fields as they lie, by the names of their claims; those that ``structure`` has."""
     text = structure.raw.hex()
     return {name: text[digits] for name, digits in _digits(type(structure), names)}
 

@@ -79,7 +79,7 @@ async def _serve(config: VerdictdConfig, inputs: Inputs, control: socket.socket 
 
 
 def _spare_collector() -> None:
-    """What is there from the start stays; requests leave few cycles behind, so that looking often is in vain."""
+    """What is there from the start stays, and requests leave few cycles behind: looking often is in vain."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, *gc.get_threshold()[1:])

@@ -1,8 +1,8 @@
 """What policies made of claims before, remembered by all that it was made of.
 
 An outcome rests on the policy's text, on what was handed to the engine as input, and on the answers to its
-queries for reference values. The first two are the key, by their digests; the answers are compared at each use:
-a value that was replaced, has expired or has appeared since is another answer.
+queries for reference values. The first two are the key, by their digests; the answers are compared at each
+use: a value that was replaced, has expired or has appeared since is another answer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Known:
 
     def holds(self, references: Mapping[str, ReferenceValue], now: datetime) -> bool:
         """Whether every query would be answered as it was."""
-        return all([answer(references, name, now) == told for name, told in self.answers.items()])
+        return all(answer(references, name, now) == told for name, told in self.answers.items())
 
 
 class Outcomes:

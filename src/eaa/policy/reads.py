@@ -27,7 +27,7 @@ _Node = dict[str, Any]
 #: Members by name: of one that is an empty tree only whether it holds is read, of ``None`` everything.
 Members = Mapping[str, "Members | None"]
 
-_REPEATABLE_IMPORTS = ("rego", "future")
+_OF_THE_LANGUAGE = frozenset({"rego", "future"})
 #: Functions whose answer is not made of their arguments alone, by their names or what those begin with.
 _UNREPEATABLE = re.compile(r"(?:http|opa|rand)\..*|net\.lookup.*|time\.now_ns|uuid\.rfc.*")
 _PACKAGE = ("policy",)
@@ -70,7 +70,8 @@ class _Found:
 
 def _require_plain(tree: _Node, source: str) -> None:
     """No import but of the language, and a tree that has every ``input`` and ``data`` of the text."""
-    if any(dotted_path(item["refr"]).partition(".")[0] not in _REPEATABLE_IMPORTS for item in tree["imports"]):
+    imported = {dotted_path(item["refr"]).partition(".")[0] for item in tree["imports"]}
+    if not imported <= _OF_THE_LANGUAGE:
         raise _Unclear
     named = [node["Var"]["value"] for node in _nodes(tree["rules"]) if "Var" in node]
     written = list(words(source))
@@ -119,10 +120,11 @@ def _look(node: Any, rules: Mapping[str, list[_Node]], found: _Found) -> None:
 def _statement(node: _Node) -> tuple[str, ...] | None:
     """The place in ``input`` of which this statement says only that it holds, or does not."""
     match node:
-        case {"Expr": {"expr": dict(said)}} | {"NotExpr": {"expr": dict(said)}} if not _REFERENCES.isdisjoint(said):
-            reference = _reference(said)
-            if reference.name == "input" and reference.names and not reference.goes_on:
-                return reference.names
+        case {"Expr": {"expr": dict(said)}} | {"NotExpr": {"expr": dict(said)}}:
+            if not _REFERENCES.isdisjoint(said):
+                reference = _reference(said)
+                if reference.name == "input" and reference.names and not reference.goes_on:
+                    return reference.names
     return None
 
 
@@ -164,10 +166,8 @@ def _reference(node: _Node) -> _Reference:
         match node:
             case {"RefDot": {"refr": dict(before), "field": [_, str(name)]}}:
                 steps.append(name)
-            case {"RefBrack": {"refr": dict(before), "index": {"String": {"value": str(name)}}}} if "\\" not in name:
-                steps.append(name)
             case {"RefBrack": {"refr": dict(before), "index": index}}:
-                steps.append(None)
+                steps.append(_literal(index))
                 inner.append(index)
             case {"Var": {"value": str(name)}}:
                 names = tuple(takewhile(lambda step: step is not None, reversed(steps)))
@@ -177,6 +177,14 @@ def _reference(node: _Node) -> _Reference:
             case _:
                 raise _Unclear
         node = before
+
+
+def _literal(index: _Node) -> str | None:
+    """The name in brackets, if it is one; escapes in it are left to the engine."""
+    match index:
+        case {"String": {"value": str(name)}} if "\\" not in name:
+            return name
+    return None
 
 
 def _tree(found: _Found) -> Members:

@@ -33,9 +33,9 @@ class RegorusEngine:
     ``rule``, ``claim``, ``expected``, and ``came`` or ``got``, which is asked only where the answer is not
     yes. It is data for people: nothing is decided by it.
 
-    The decisive rules of an attestation policy are evaluated on those claims alone that they can read, and what
-    was affirming is remembered by them: machines that run the same have the same. What is refused is evaluated
-    on all claims, which the explanation may show.
+    The decisive rules of an attestation policy are evaluated on those claims alone that they can read, and
+    what was affirming is remembered by them: machines that run the same have the same. What is not is
+    evaluated on all claims, which the explanation may show.
     """
 
     def __init__(self) -> None:

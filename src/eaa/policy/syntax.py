@@ -68,7 +68,9 @@ def read_syntax(engine: regorus.Engine) -> Syntax:
         package=dotted_path(tree["package"]["refr"]),
         rules=frozenset(dotted_path(next(iter(head.values()))["refr"]) for head in heads),
         valued=tuple(dotted_path(head["Compr"]["refr"]) for head in heads if _is_valued(head)),
-        defaults=frozenset(dotted_path(rule["Default"]["refr"]) for rule in tree["rules"] if "Default" in rule),
+        defaults=frozenset(
+            dotted_path(rule["Default"]["refr"]) for rule in tree["rules"] if "Default" in rule
+        ),
         aliases=frozenset(_alias(item, source) for item in tree["imports"]),
         calls=tuple(_calls(tree["rules"])),
     )

@@ -1,4 +1,4 @@
-"""One request over ASGI and its answer, for routes that are asked all the time: nothing is made that nobody reads."""
+"""One request over ASGI and its answer, for routes that are asked all the time."""
 
 from __future__ import annotations
 
