@@ -41,7 +41,7 @@ class ReferenceLookup:
         self._answers: dict[str, Answer] = {}
 
     def query(self, name: object) -> Any:
-        """The value, or ``None`` if there is none that holds; raises ``TypeError`` if ``name`` is no string."""
+        """The value, or ``None`` if there is none that holds; ``TypeError`` unless ``name`` is a string."""
         if not isinstance(name, str):
             raise TypeError("query_reference_value takes a string")
         told = self._answers[name] = answer(self._values, name, self._now)
