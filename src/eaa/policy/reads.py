@@ -180,9 +180,8 @@ def _reference(node: _Node) -> _Reference:
 
 
 def _literal(index: _Node) -> str | None:
-    """The name in brackets, if it is one; escapes in it are left to the engine."""
     match index:
-        case {"String": {"value": str(name)}} if "\\" not in name:
+        case {"String": {"value": str(name)}}:
             return name
     return None
 
