@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +23,7 @@ from eaa.evidence.event_log import EventLog
 from eaa.evidence.event_replay import replay
 from eaa.evidence.layout import Structure
 from eaa.evidence.sgx import EnclaveReport
-from eaa.evidence.tdx import TdReport
+from eaa.evidence.tdx import TdReport, TdReport15
 from eaa.verify.claims import rfc3339
 from eaa.verify.result import VerifiedEvidence
 
@@ -44,9 +44,7 @@ TEE_CLASSES: Mapping[str, str] = MappingProxyType(
 )
 
 #: Claims and their fields.
-Fields = tuple[tuple[str, str], ...]
-
-_TDX_BODY: Fields = tuple(
+_TDX_BODY = MappingProxyType(
     {
         "tcb_svn": "tee_tcb_svn", "mr_seam": "mr_seam", "mrsigner_seam": "mr_signer_seam",
         "seam_attributes": "seam_attributes", "td_attributes": "td_attributes", "xfam": "xfam",
@@ -54,9 +52,9 @@ _TDX_BODY: Fields = tuple(
         "mr_owner_config": "mr_owner_config",
         "rtmr_0": "rt_mr0", "rtmr_1": "rt_mr1", "rtmr_2": "rt_mr2", "rtmr_3": "rt_mr3",
         "report_data": "report_data", "tee_tcb_svn2": "tee_tcb_svn_2", "mr_servicetd": "mr_service_td",
-    }.items()
+    }
 )  # fmt: skip
-_SGX_BODY: Fields = tuple((name, name) for name in EnclaveReport.layout() if name != "attributes")
+_SGX_BODY = MappingProxyType({name: name for name in EnclaveReport.layout() if name != "attributes"})
 _TD_ATTRIBUTES = MappingProxyType(
     {"debug": 0, "septve_disable": 28, "protection_keys": 30, "key_locker": 31, "perfmon": 63}
 )
@@ -149,7 +147,7 @@ def _tdx(quote: DcapQuote, body: TdReport) -> dict[str, Any]:
             "vendor_id": header[12:28].hex(),
             "user_data": header[28:48].hex(),
         },
-        "body": _hex_fields(body, _TDX_BODY),
+        "body": _hex_fields(body, _TDX_DIGITS[type(body)]),
     }
     if quote.header.version == 5:
         claims["type"] = quote.body_type.to_bytes(2, "little").hex()
@@ -164,7 +162,7 @@ def _tdx(quote: DcapQuote, body: TdReport) -> dict[str, Any]:
 
 def _sgx(quote: DcapQuote, body: EnclaveReport) -> dict[str, Any]:
     header = quote.header.raw
-    fields = _hex_fields(body, _SGX_BODY)
+    fields = _hex_fields(body, _SGX_DIGITS)
     return {
         "header": {
             "version": header[:2].hex(),
@@ -219,21 +217,21 @@ def _require_replay(log: EventLog, body: TdReport) -> None:
             )
 
 
-def _hex_fields(structure: Structure, names: Fields) -> dict[str, str]:
-    """The bytes of fields as they lie, by the names of their claims; those that ``structure`` has."""
+def _hex_fields(structure: Structure, digits: Mapping[str, slice]) -> dict[str, str]:
+    """The bytes of fields as they lie, by the names of their claims."""
     text = structure.raw.hex()
-    return {name: text[digits] for name, digits in _digits(type(structure), names)}
+    return {name: text[place] for name, place in digits.items()}
 
 
-@cache
-def _digits(kind: type[Structure], names: Fields) -> tuple[tuple[str, slice], ...]:
-    """Where the digits of each field begin and end."""
-    layout = kind.layout()
-    return tuple(
-        (name, slice(2 * layout[field].offset, 2 * layout[field].end))
-        for name, field in names
-        if field in layout
-    )
+def _digits(kind: type[Structure], names: Mapping[str, str]) -> dict[str, slice]:
+    """Where the digits of each field are that ``kind`` has, by the names of their claims."""
+    places = kind.layout()
+    fields = {name: places[field] for name, field in names.items() if field in places}
+    return {name: slice(2 * place.offset, 2 * place.end) for name, place in fields.items()}
+
+
+_TDX_DIGITS = {kind: _digits(kind, _TDX_BODY) for kind in (TdReport, TdReport15)}
+_SGX_DIGITS = _digits(EnclaveReport, _SGX_BODY)
 
 
 @lru_cache(maxsize=256)

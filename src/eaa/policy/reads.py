@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any
 
 import regorus
@@ -170,13 +169,23 @@ def _reference(node: _Node) -> _Reference:
                 steps.append(_literal(index))
                 inner.append(index)
             case {"Var": {"value": str(name)}}:
-                names = tuple(takewhile(lambda step: step is not None, reversed(steps)))
+                names = _names(reversed(steps))
                 return _Reference(name, names, len(names) < len(steps), inner)
             case _ if _REFERENCES.isdisjoint(node):
                 return _Reference("", (), True, [*inner, node])
             case _:
                 raise _Unclear
         node = before
+
+
+def _names(steps: Iterable[str | None]) -> tuple[str, ...]:
+    """Those that come before what has none."""
+    found: list[str] = []
+    for step in steps:
+        if step is None:
+            break
+        found.append(step)
+    return tuple(found)
 
 
 def _literal(index: _Node) -> str | None:

@@ -97,7 +97,7 @@ def test_a_reference_value_that_is_replaced_or_withdrawn_is_asked_again(engine: 
 
 def test_a_reference_value_that_appears_is_asked_for(engine: Counted) -> None:
     engine.appraise(x="good")
-    queries = engine.appraise(KNOWN | references(more=[]), x="good").queries
+    queries = engine.appraise({**KNOWN, **references(more=[])}, x="good").queries
     assert [query.state for query in queries] == ["found", "found"]
 
 

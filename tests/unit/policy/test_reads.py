@@ -132,7 +132,8 @@ def _state(prepared: PreparedPolicy, document: dict[str, Any], rules: tuple[str,
 def _variations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield document
     for place in _places(document):
-        for value in (..., False, []):
+        others: tuple[Any, ...] = (..., False, [])
+        for value in others:
             changed = copy.deepcopy(document)
             above: Any = changed
             for step in place[:-1]:
