@@ -5,7 +5,7 @@ PYTHON ?= python3
 JOBS ?= auto
 
 PY      := .venv/bin/python
-RUNTIME := .venv/runtime.stamp
+DEMO    := .venv/demo.stamp
 DEV     := .venv/dev.stamp
 SOURCES := src tests scripts $(wildcard benchmarks)
 
@@ -13,7 +13,7 @@ export PYTHON
 
 # A virtual environment holds absolute paths: a copied or moved tree makes its own.
 ifneq ($(shell cat .venv/made-in 2>/dev/null),$(realpath .))
-.PHONY: $(RUNTIME) $(DEV)
+.PHONY: $(DEMO) $(DEV)
 endif
 
 .PHONY: help demo test check lint types imports report bench lock clean
@@ -22,7 +22,7 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(RUNTIME) ## attest simulated guests and enclaves, and show each verdict with its reason
+demo: $(DEMO) ## attest simulated guests; open an encrypted image in one; show each verdict with its reason
 	@$(PY) -m eaa.cli.demo
 
 test: $(DEV) ## run all tests
@@ -57,8 +57,8 @@ clean: ## remove what make made
 	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 	find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-$(RUNTIME): requirements/runtime.txt requirements/build.txt pyproject.toml scripts/venv
-	@scripts/venv runtime
+$(DEMO): requirements/runtime.txt requirements/build.txt requirements/skopeo.txt pyproject.toml scripts/venv
+	@scripts/venv demo
 
 $(DEV): requirements/dev.txt pyproject.toml scripts/venv
 	@scripts/venv dev

@@ -13,10 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import (
+    agent_keys,
     cold,
     forwarding,
     handshakes,
     idle_connections,
+    image_opening,
     memory,
     new_platform,
     policy,
@@ -47,6 +49,8 @@ FIGURES = {
     "verdictd-rounds": verdictd_rounds.run,
     "verdictd-memory": verdictd_memory.run,
     "verdictd-growth": verdictd_growth.run,
+    "agent-keys": agent_keys.run,
+    "image-opening": image_opening.run,
 }
 
 #: Of the value, by unit. A row without a unit has no value.

@@ -27,7 +27,6 @@ from eaa.evidence.snp import parse_snp_report
 from eaa.evidence.snp_evidence import parse_snp_evidence
 from eaa.verify.result import Binding
 from eaa.verify.snp import SnpMemo, verify_report
-from eaa.verify.snp_result import SnpRules
 from eaa.verify.snp_signatures import p384_key, rsa_key, verify_rsa_pss
 
 __all__ = ["run"]
@@ -35,7 +34,6 @@ __all__ = ["run"]
 COLD_FASTER, WARM_FASTER, BARE = 1.5, 3, 1.25
 #: Within the VCEK's validity.
 _NOW = datetime(2024, 10, 1, tzinfo=UTC)
-_WITHOUT_LIST = SnpRules(allow_missing_crl=True)
 
 
 def run(*, quick: bool) -> Iterator[Row]:
@@ -49,7 +47,7 @@ def run(*, quick: bool) -> Iterator[Row]:
 
     def ours(memo: SnpMemo) -> None:
         report = parse_snp_evidence(wrapped).report
-        _verify(report, given, AMD_ARKS, _NOW, memo, _WITHOUT_LIST)
+        _verify(report, given, AMD_ARKS, _NOW, memo, without_list=True)
 
     report = parse_snp_evidence(wrapped).report
     with_list = _simulated()
@@ -59,7 +57,7 @@ def run(*, quick: bool) -> Iterator[Row]:
             "eaa, cold, simulated, with a revocation list": batch_of(with_list, calls),
             "eaa, warm, from JSON": batch_of(lambda: ours(memo), calls),
             "eaa, warm": batch_of(
-                partial(_verify, report, given, AMD_ARKS, _NOW, memo, _WITHOUT_LIST), calls
+                partial(_verify, report, given, AMD_ARKS, _NOW, memo, without_list=True), calls
             ),
             "sev_attest_tool, from JSON": batch_of(
                 lambda: peer.verify_attestation_report(text, vcek), max(calls // 8, 1)
@@ -88,11 +86,12 @@ def _verify(
     anchors: tuple[Certificate, ...],
     now: datetime,
     memo: SnpMemo,
-    rules: SnpRules,
+    *,
+    without_list: bool,
 ) -> object:
     return verify_report(
         report, endorsements=endorsements, trust_anchors=anchors, binding=Binding(), now=now, memo=memo,
-        rules=rules,
+        allow_missing_crl=without_list,
     )  # fmt: skip
 
 
@@ -100,7 +99,7 @@ def _simulated() -> Callable[[], object]:
     """Cold, with a list: four signatures."""
     guest = SimulatedSnpGuest(SimulatedSnpPlatform(SimulatedAmdVendor(now=_NOW)))
     report, given, anchors = guest.collect(bytes(64)), guest.endorsements(), (guest.trust_anchor,)
-    return lambda: _verify(report, given, anchors, _NOW, SnpMemo(4), SnpRules())
+    return lambda: _verify(report, given, anchors, _NOW, SnpMemo(4), without_list=False)
 
 
 def _bare_p384(report: bytes, vcek: bytes) -> Callable[[], object]:

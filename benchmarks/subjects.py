@@ -20,7 +20,8 @@ from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.x509 import Certificate
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.result import Binding
 from tests.vectors.manifest import VECTORS, quote_vector
 
 __all__ = ["Subject", "new_platforms", "subjects"]
@@ -47,7 +48,7 @@ class Subject:
         assert collateral is not None
         return collateral
 
-    def verify(self, collateral: IntelCollateral, memo: Memo) -> VerifiedEvidence:
+    def verify(self, collateral: IntelCollateral, memo: Memo) -> VerifiedDcapEvidence:
         return verify_quote(
             self.quote,
             collateral=collateral,
@@ -57,7 +58,7 @@ class Subject:
             memo=memo,
         )
 
-    def verify_cold(self, collateral: IntelCollateral | None = None) -> VerifiedEvidence:
+    def verify_cold(self, collateral: IntelCollateral | None = None) -> VerifiedDcapEvidence:
         """With nothing remembered; without ``collateral`` from the bytes of it too."""
         return self.verify(collateral or self.read(), Memo(1))
 

@@ -24,8 +24,9 @@ from eaa.endorsements.collateral import IntelCollateral
 from eaa.errors import BindingError
 from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.services.verdictd import core
+from eaa.tls.dcap_verifier import DcapVerifier
 from eaa.tls.peer import AttachedEvidence
-from eaa.verify.result import VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,10 @@ class _ByDcapQvl(EnvironmentVerifier):
     def _genuine(
         self, evidence: ParsedEvidence, expected: Sequence[bytes], register: bytes | None, now: datetime
     ) -> dict[str, Any]:
-        attached = self.attached(evidence.kind)
-        assert attached is not None
-        root = self.dcap.trust_anchors[0].der
+        attached, dcap = self.attached(evidence.kind), self.verifier.vendors[evidence.kind]
+        assert isinstance(attached, IntelCollateral)
+        assert isinstance(dcap, DcapVerifier)
+        root = dcap.trust_anchors[0].der
         dcap_qvl.verify_with_root_ca(evidence.evidence, _read(attached), root, int(now.timestamp()))
         quote = parse_quote_frame(evidence.evidence)
         if quote.body.report_data not in expected:
@@ -44,14 +46,16 @@ class _ByDcapQvl(EnvironmentVerifier):
 
     def _first(
         self, evidence: ParsedEvidence, attached: IntelCollateral, expected: Sequence[bytes], now: datetime
-    ) -> VerifiedEvidence:
+    ) -> VerifiedDcapEvidence:
         if not _FIRST:
             taken = AttachedEvidence(evidence.kind, evidence.evidence, attached)
-            _FIRST.append(self.dcap.verify_genuine(taken, report_data=expected, config_id=None, now=now))
+            first = self.verifier.verify_genuine(taken, report_data=expected, config_id=None, now=now)
+            assert isinstance(first, VerifiedDcapEvidence)
+            _FIRST.append(first)
         return _FIRST[0]
 
 
-_FIRST: list[VerifiedEvidence] = []
+_FIRST: list[VerifiedDcapEvidence] = []
 
 
 @cache

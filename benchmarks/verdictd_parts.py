@@ -71,7 +71,7 @@ def _config(where: Storage, guests: Guests) -> VerdictdConfig:
 async def _parts(config: VerdictdConfig, guests: Guests, rounds: int, calls: int) -> list[tuple[str, float]]:
     evidence, _ = evidence_source(config)
     core = await open_core(config, evidence, Events())
-    verifier = EnvironmentVerifier(evidence.dcap, evidence.attached, False)
+    verifier = EnvironmentVerifier(evidence.verifier, evidence.attached, False)
     try:
         parts = _Parts(core, verifier, guests, calls)
         taken = [await parts.once() for _ in range(rounds + 1)][1:]

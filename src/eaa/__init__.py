@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 
     from eaa.appraisal.policy import Policy
     from eaa.appraisal.result import AttestationResult
-    from eaa.endorsements.collateral import IntelCollateral
-    from eaa.endorsements.pool import EndorsementPool
     from eaa.endorsements.x509 import Certificate
-    from eaa.verify.dcap import Memo
     from eaa.verify.result import VerifiedEvidence
+    from eaa.verify.schemes import Endorsements, Memos
 
 __version__ = "0.1.0"
 __all__ = ["EAAError", "Policy", "appraise", "verify"]
@@ -40,51 +38,53 @@ __all__ = ["EAAError", "Policy", "appraise", "verify"]
 def verify(
     evidence: bytes,
     *,
-    endorsements: IntelCollateral | EndorsementPool | bytes,
+    endorsements: Endorsements,
     report_data: bytes | None,
     now: datetime,
     config_id: bytes | None = None,
     trust_anchors: Sequence[Certificate] | None = None,
+    allow_missing_crl: bool = False,
 ) -> VerifiedEvidence:
     """Verify that ``evidence`` is genuine; raise if it is not.
 
     Args:
-        evidence: an Intel DCAP quote, version 3, 4 or 5, exactly its bytes.
-        endorsements: Intel's collateral for the platform: as a value, as a pool to select from, or
-            as bytes in any shape that :mod:`eaa.endorsements.bundle` reads.
+        evidence: an Intel DCAP quote, version 3, 4 or 5, or an AMD SEV-SNP report, version 2 to 5, perhaps
+            with the certificates that came with it; told apart by content, in any wrapping that
+            :mod:`eaa.endorsements.recognise` takes off.
+        endorsements: the vendor's for the platform: as a value, as a pool to select from, or as bytes in any
+            shape that :mod:`eaa.endorsements.bundle` reads. What came with an SNP report is used as well.
         report_data: the 64 bytes that the evidence must carry, all of them compared. ``None`` does
             not compare: the result then says nothing about freshness, and ``bound`` is without it.
         now: the time to judge validity at; aware.
-        config_id: CONFIGID (SGX, 64 bytes) or MRCONFIGID (TDX, 48 bytes) that it must carry.
-        trust_anchors: the only roots to believe; by default Intel's.
+        config_id: CONFIGID (SGX, 64 bytes), MRCONFIGID (TDX, 48 bytes) or host data (SNP, 32 bytes) that it
+            must carry.
+        trust_anchors: the only roots to believe; by default those of the evidence's vendor.
+        allow_missing_crl: verify an SNP report without AMD's revocation list. Whether a key was revoked is
+            then not known, and the result says so.
 
     Raises:
         FormatError: the evidence or an endorsement is malformed.
         UnsupportedError: well-formed, of a kind that is not supported.
         EndorsementNotFound: an endorsement is missing, and named.
         VerificationError: not genuine; the leaf class and ``code`` say at which step.
-        UsageError: ``now`` is naive, or an expected value has the wrong length.
+        UsageError: ``now`` is naive, an expected value has the wrong length, or the endorsements are
+            another vendor's.
     """
-    from eaa.endorsements.bundle import collateral_for, read_endorsements
-    from eaa.endorsements.bundle_json import parse_dcap_qvl
-    from eaa.endorsements.collateral import IntelCollateral
-    from eaa.endorsements.roots import INTEL_SGX_ROOTS
-    from eaa.evidence.dcap_quote import parse_quote_frame
-    from eaa.verify.dcap import verify_quote
+    from eaa.endorsements.evidence_kinds import recognise_evidence
     from eaa.verify.result import Binding
+    from eaa.verify.schemes import SCHEMES, Question
 
-    if isinstance(endorsements, bytes):
-        endorsements = parse_dcap_qvl(endorsements) or read_endorsements("endorsements", endorsements)
-    if not isinstance(endorsements, IntelCollateral):
-        endorsements = collateral_for(parse_quote_frame(evidence), endorsements)
-    return verify_quote(
-        evidence,
-        collateral=endorsements,
-        trust_anchors=INTEL_SGX_ROOTS if trust_anchors is None else trust_anchors,
+    found = recognise_evidence(evidence)
+    question = Question(
+        evidence=found.data,
+        endorsements=endorsements,
+        trust_anchors=trust_anchors,
         binding=Binding(report_data, config_id),
         now=now,
-        memo=_process_memo(),
+        memos=_process_memos(),
+        allow_missing_crl=allow_missing_crl,
     )
+    return SCHEMES[found.kind].verify(question)
 
 
 def appraise(verified: VerifiedEvidence, policy: Policy, *, now: datetime | None = None) -> AttestationResult:
@@ -98,11 +98,11 @@ def appraise(verified: VerifiedEvidence, policy: Policy, *, now: datetime | None
 
 
 @cache
-def _process_memo() -> Memo:
-    """The collaterals remembered by this process, each with the platforms seen under it [docs/adr/0008]."""
-    from eaa.verify.dcap import Memo
+def _process_memos() -> Memos:
+    """What this process remembers of endorsements, with the platforms seen under them [docs/adr/0008]."""
+    from eaa.verify.schemes import Memos
 
-    return Memo(64)
+    return Memos()
 
 
 def __getattr__(name: str) -> Any:

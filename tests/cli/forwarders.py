@@ -17,6 +17,7 @@ from eaa.attester.simulated import dcap_qvl_json
 from eaa.attester.simulated.platform import Tee
 from eaa.attester.simulated_attester import StoredSimulatedAttester
 from eaa.attester.simulated_store import SimulatedStore
+from eaa.endorsements.collateral import IntelCollateral
 from eaa.tls.claims import gate_report_data
 from eaa.tls.peer import AttachedEvidence, Profile
 from eaa.tls.relayed import relayed_claims
@@ -38,7 +39,7 @@ def document(attached: AttachedEvidence, claims: bytes) -> dict[str, Any]:
         "kind": str(attached.kind),
         "evidence": base64.b64encode(attached.evidence).decode(),
     }
-    if attached.collateral is not None:
+    if isinstance(attached.collateral, IntelCollateral):
         evidence["collateral"] = json.loads(dcap_qvl_json(attached.collateral))
     return {
         "id": "1",

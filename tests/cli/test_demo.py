@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from eaa.cli import demo
+from eaa.cli import demo, demo_image
 from eaa.cli.demo_cases import Case, Shown
+from eaa.cli.demo_image_tools import Tools, find_tools
 from tests.vectors.manifest import VECTORS, needs_vectors
 
 SHOWN = (
@@ -38,6 +39,15 @@ BROKER = (
     ("wrong measurement", "REJECTED", "access_denied.policy (tdx.mr_td)"),
     ("replayed", "REJECTED", "session.spent"),
     ("another's path", "REJECTED", "access_denied.policy (deny_all)"),
+    ("good", "ACCEPTED", "accepted"),
+    ("out of date", "REJECTED", "access_denied.policy (snp.snp_svn)"),
+    ("debug", "REJECTED", "access_denied.policy (snp.debug)"),
+)
+
+IMAGE = (
+    ("encrypted", "ACCEPTED", "accepted"),
+    ("as measured", "ACCEPTED", "accepted"),
+    ("changed kernel", "REJECTED", "access_denied.policy (tdx.rtmr_1)"),
 )
 
 
@@ -61,6 +71,7 @@ def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Pat
     assert "Remote attestation is successful" in " ".join(run.stdout.split())
     assert "a simulated platform, trusted only" in " ".join(run.stdout.split())
     assert "No real quote was verified" in run.stdout
+    brokered, _, of_image = brokered.partition("\nAn encrypted image")
     assert [row for row in _rows(brokered) if row[1] in {"ACCEPTED", "REJECTED"}] == list(BROKER)
     reasons = " ".join(brokered.split())
     assert "gets 32 bytes" in reasons
@@ -69,6 +80,12 @@ def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Pat
     assert "tdx.quote.body.mr_td: expected in reference value mr_td, came eeeeeeeeeeeeeeee…" in reasons
     assert "this session was used already" in reasons
     assert reasons.count("verdict explain ") == 4
+    assert [row for row in _rows(of_image) if row[1] in {"ACCEPTED", "REJECTED", "NOTE"}] == list(IMAGE)
+    reasons = " ".join(of_image.split())
+    assert "2 layers encrypted by skopeo, and pushed to docker-registry" in reasons
+    assert "runc runs it, and it says: the owner's data" in reasons
+    assert "tdx.quote.body.rtmr_1: expected in reference value rtmr_1" in reasons
+    assert "every layer stays closed" in reasons
     assert run.stdout.endswith("Every verdict is as expected.\n")
 
 
@@ -78,10 +95,30 @@ def _rows(shown: str) -> list[tuple[str, ...]]:
     ]
 
 
+@pytest.mark.parametrize("tools", [("", "", "", ""), ("skopeo", "", "", "")], ids=["nothing", "skopeo alone"])
+def test_what_is_not_there_is_said_and_done_without(
+    tools: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def some(folder: Path) -> Tools:
+        found = find_tools(folder)
+        return Tools(found.skopeo if tools[0] else "", *tools[1:])
+
+    monkeypatch.setattr(demo_image, "find_tools", some)
+    found = [outcome for _, outcomes in demo_image.image() for outcome in outcomes]
+    shown = [(item.title, item.shown.verdict.upper(), item.shown.code) for item in found]
+    assert shown == [*IMAGE, ("not as real", "NOTE", "note")]
+    assert "its file says: the owner's data" in found[1].shown.reason
+    note = found[-1].shown.reason
+    assert ("encrypted by EAA itself" in note) is not bool(tools[0])
+    assert "docker-registry is not here" in note
+    assert "runc and busybox cannot be used here" in note
+
+
 @pytest.mark.parametrize(("extra", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_colour_on_a_terminal_only(tmp_path: Path, extra: dict[str, str], coloured: bool) -> None:
     without_processes = (
-        "from eaa.cli import demo; demo.flow = demo.broker = tuple; raise SystemExit(demo.main())"
+        "from eaa.cli import demo; demo.flow = demo.broker = demo.image = tuple; "
+        "raise SystemExit(demo.main())"
     )
     ours, theirs = pty.openpty()
     with subprocess.Popen(
@@ -101,6 +138,7 @@ def test_a_real_quote_where_the_vectors_are(
     monkeypatch.setenv("EAA_VECTORS", str(VECTORS))
     monkeypatch.setattr(demo, "flow", lambda: ())
     monkeypatch.setattr(demo, "broker", lambda: ())
+    monkeypatch.setattr(demo, "image", lambda: ())
     assert demo.main() == 0
     _, found, real = capsys.readouterr().out.partition("TDX guest on real hardware\n")
     assert found
@@ -119,6 +157,7 @@ def test_an_unexpected_verdict_is_named_and_fails(
     monkeypatch.setattr(demo, "judge", accept_everything)
     monkeypatch.setattr(demo, "flow", lambda: ())
     monkeypatch.setattr(demo, "broker", lambda: ())
+    monkeypatch.setattr(demo, "image", lambda: ())
     assert demo.main() == 1
     assert "UNEXPECTED: should have been signature.quote" in capsys.readouterr().out
 

@@ -157,7 +157,14 @@ def test_control_characters_are_escaped() -> None:
 
 @pytest.mark.parametrize(
     ("data", "code"),
-    [(b"", 30), (b"hello", 30), (bytes(100), 30), (b"{" * 9999, 30), (b"\x02" + bytes(1183), 20)],
+    [
+        (b"", 30),
+        (b"hello", 30),
+        (bytes(100), 30),
+        (b"{" * 9999, 30),
+        (b"\x02" + bytes(1183), 30),
+        (b"\x81" + bytes(1023), 20),
+    ],
 )
 def test_refusals(data: bytes, code: int) -> None:
     done = inspect(data, "-o", "json")

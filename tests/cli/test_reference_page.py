@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from eaa.cli.evidence import KIND_NAMES
 from eaa.cli.shelter import COMMANDS, shelter
+from eaa.endorsements.evidence_kinds import KIND_NAMES
 from eaa.errors import OUTCOMES
 from tests.cli.test_verify_verdicts import KEYS
 

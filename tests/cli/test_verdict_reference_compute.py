@@ -15,7 +15,13 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from eaa.appraisal.appraise import appraise
+from eaa.appraisal.policy import Policy
+from eaa.appraisal.reference_values import parse_reference_values
+from eaa.broker.administration.signed_references import ReferenceSigners
 from eaa.broker.kbs.init_data import expected_register, parse_init_data
 from eaa.broker.kbs.tees import Tee
 from eaa.cli import verdict_reference_compute_files
@@ -34,9 +40,11 @@ from eaa.policy.templates import template
 from tests.cli.running import Run
 from tests.fakes.admin_server import AdminServer
 from tests.fakes.enclave_signer import signed_sigstruct
+from tests.unit.appraisal.snp_samples import snp_evidence
 from tests.vectors.manifest import VECTORS, needs_vectors
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "verdict.md").read_text("utf-8")
+FOREIGN = "none of the configured signers"
 LATER = "2099-01-31T00:00:00Z"
 SHA384 = HashAlgorithm.SHA384
 #: An enclave of SGXS without pages.
@@ -345,53 +353,74 @@ def signed(boot: Path, *more: str) -> Path:
     return boot / "signed.json"
 
 
-def test_a_signed_file_is_imported_until_its_expiry(boot: Path, registry: AdminServer) -> None:
-    done = run("import", signed(boot), "-o", "json")
+@pytest.fixture
+def believing(boot: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AdminServer]:
+    """A server that takes what the owner of this store signs, and nothing else."""
+    done = run("signer")
+    assert done.code == 0, done
+    key = load_pem_public_key(done.out.encode())
+    assert isinstance(key, Ed25519PublicKey)
+    signers = ReferenceSigners.of([key], required=True)
+    with AdminServer(boot / "state" / "admin", signers=signers) as running:
+        monkeypatch.setenv("VERDICTD_URL", running.url)
+        monkeypatch.setenv("VERDICT_ADMIN_KEY", str(running.key_file))
+        yield running
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["verified here", "verified by the server"])
+def test_a_signed_file_is_imported_until_its_expiry(
+    boot: Path, here: bool, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("registry" if here else "believing")
+    done = run("import", signed(boot), "-o", "json", *(("--verify-here",) if here else ()))
     assert done.code == 0, done
     assert {item["name"]: item["expires_at"][:10] for item in json.loads(done.out)["references"]} == {
         "rtmr_1": "2099-01-31", "tdvfkernel": "2099-01-31",
     }  # fmt: skip
-    refused(
-        2,
-        "cannot write",
-        "compute",
-        "tdx",
-        "--kernel",
-        "vmlinuz",
-        "--expires",
-        LATER,
-        "--sign-to",
-        "signed.json",
-    )
+    written = ("compute", "tdx", "--kernel", "vmlinuz", "--expires", LATER, "--sign-to", "signed.json")
+    refused(2, "cannot write", *written)
 
 
 def change(file: Path, **members: Any) -> bytes:
     return json.dumps(json.loads(file.read_text()) | members).encode()
 
 
-def test_a_changed_or_foreign_file_is_refused(boot: Path, registry: AdminServer) -> None:
+@pytest.mark.parametrize("here", [True, False], ids=["verified here", "verified by the server"])
+def test_a_changed_or_foreign_file_is_refused(boot: Path, here: bool, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue("registry" if here else "believing")
+    option = ("--verify-here",) if here else ()
     file = signed(boot)
     document = json.loads(file.read_text())
     payload = document["payload"].replace("rtmr_1", "rtmr_2")
-    refused(10, "was changed", "import", "-", stdin=change(file, payload=payload))
-    refused(10, "another key", "import", "-", stdin=change(file, key_id="00" * 32))
-    refused(30, "expected an object", "import", "-", stdin=change(file, more=1))
-    refused(30, "signature", "import", "-", stdin=change(file, signature="AAAA"))
-    refused(30, "not UTF-8", "import", "-", stdin=change(file, payload="\ud800"))
+    refused(10, "was changed", "import", "-", *option, stdin=change(file, payload=payload))
+    refused(10, FOREIGN, "import", "-", *option, stdin=change(file, key_id="00" * 32))
+    refused(30, "expected an object", "import", "-", *option, stdin=change(file, more=1))
+    refused(30, "signature", "import", "-", *option, stdin=change(file, signature="AAAA"))
+    refused(30, "not UTF-8", "import", "-", *option, stdin=change(file, payload="\ud800"))
+    elsewhere = ("--kernel", "vmlinuz", "--expires", LATER, "--sign-to", "b.json", "--store", boot / "b")
+    assert run("compute", "tdx", *elsewhere).code == 0
+    refused(10, FOREIGN, "import", "b.json", *option)
+
+
+def test_what_is_no_message_and_no_signed_file(boot: Path, registry: AdminServer) -> None:
     refused(30, "reference value message", "import", "-", stdin=b"no JSON")
-    refused(2, "no owner's key", "import", file, "--store", boot / "nobody")
-    signed_elsewhere = (
-        "--kernel",
-        "vmlinuz",
-        "--expires",
-        LATER,
-        "--sign-to",
-        "b.json",
-        "--store",
-        boot / "b",
-    )
-    assert run("compute", "tdx", *signed_elsewhere).code == 0
-    refused(10, "another key", "import", "b.json")
+    refused(2, "no owner's key", "import", signed(boot), "--verify-here", "--store", boot / "nobody")
+
+
+def test_a_server_without_signers_says_what_to_configure(boot: Path, registry: AdminServer) -> None:
+    refused(2, "[references] signers names public keys", "import", signed(boot))
+
+
+def test_values_are_registered_signed_where_no_others_are_taken(boot: Path, believing: AdminServer) -> None:
+    computing = ("compute", "tdx", "--kernel", "vmlinuz", "--register")
+    refused(10, "signed alone", *computing)
+    refused(10, "signed alone", "set", "mr_td", '["00"]')
+    refused(2, "--signed needs --expires", *computing, "--signed")
+    refused(2, "--signed goes with --register", "compute", "tdx", "--kernel", "vmlinuz", "--expires", LATER,
+            "--signed")  # fmt: skip
+    done = run(*computing, "--signed", "--expires", LATER)
+    assert (done.code, "registered 2 values until 2099-01-31" in done.err) == (0, True), done
+    assert ", signed by " in json.loads(run("get", "rtmr_1", "-o", "json").out)["created_by"]
 
 
 # ── SEV-SNP, by the library ──
@@ -454,6 +483,26 @@ def test_snp_against_a_computation_of_its_own(tmp_path: Path) -> None:
     assert snp("--firmware", "OVMF.fd", "--vcpus", 2, "--vcpu-type", "EPYC-Milan") == [
         launch_digest(snp_ovmf(), 2, 0x00A00F11)
     ]
+
+
+def test_what_was_computed_is_a_reference_file_of_the_appraisal(tmp_path: Path) -> None:
+    (tmp_path / "OVMF.fd").write_bytes(snp_ovmf())
+    machine = ("--firmware", "OVMF.fd", "--vcpus", 2, "--vcpu-type", "EPYC-Milan")
+    (digest,) = snp(*machine, "--reference-to", "reference.json")
+    data = (tmp_path / "reference.json").read_bytes()
+    (alternative,) = parse_reference_values(data).of("snp")
+    assert [(pin.name, str(pin)) for pin in alternative.pins] == [("measurement", digest)]
+    evidence = snp_evidence(measurement=bytes.fromhex(digest))
+    policy = Policy(reference_values=parse_reference_values(data))
+    assert appraise(evidence, policy, now=evidence.verified_at).tier.label == "affirming"
+    other = snp_evidence(measurement=bytes(48))
+    assert appraise(other, policy, now=other.verified_at).code == "appraisal.measurement"
+    refused(2, "cannot write", "compute", "snp", *machine, "--reference-to", "reference.json")
+
+
+def test_values_that_do_not_say_which_code_it_is_are_no_reference_file(tmp_path: Path) -> None:
+    refused(2, "does not pin the code", "compute", "tdx", "--cmdline", "quiet", "--reference-to", "r.json")
+    assert not (tmp_path / "r.json").exists()
 
 
 @pytest.mark.skipif(not BOOT.is_dir(), reason="there is no folder of published boot images")

@@ -221,7 +221,7 @@ def test_without_a_time_it_is_now(guest: Files) -> None:
         (("--nonce", "00 11" * 8), "hexadecimal"),
         (("--report-data", "00" * 63), "63 bytes, expected 64"),
         (("--report-data", "00" * 64, "--nonce", "00" * 16), "exclude each other"),
-        (("--config-id", "00" * 32), "expected 48 or 64"),
+        (("--config-id", "00" * 31), "expected 32 or 48 or 64"),
         (("--at", "2026-11-20T12:00:00"), "no time zone"),
         (("--at", "2026-11-20"), "no time of day"),
         (("--at", "yesterday"), "RFC 3339"),

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from eaa.broker.admin_credentials import AdminCredentials, AdminKey
 from eaa.broker.admin_token import issue_admin_token
 from eaa.broker.administration import Administration, Principal
+from eaa.broker.administration.signed_references import NO_SIGNERS, ReferenceSigners
 from eaa.broker.decision_id import decision_id
 from eaa.policy.regorus_engine import RegorusEngine
 from eaa.services.verdictd.admin_key import PRIVATE_FILE, load_or_create_admin_key
@@ -39,7 +40,13 @@ class AdminServer:
     """Serves from entering to leaving. ``folder`` gets the admin key, as at the first start of verdictd."""
 
     def __init__(
-        self, folder: Path, *, tls: TlsFiles | None = None, limits: Limits | None = None, stores: Any = None
+        self,
+        folder: Path,
+        *,
+        tls: TlsFiles | None = None,
+        limits: Limits | None = None,
+        stores: Any = None,
+        signers: ReferenceSigners = NO_SIGNERS,
     ) -> None:
         self.key, _ = load_or_create_admin_key(folder)
         self.key_file = folder / PRIVATE_FILE
@@ -51,6 +58,7 @@ class AdminServer:
             new_id=lambda now: decision_id(now, os.urandom(10)),
             random=os.urandom,
             aside=asyncio.to_thread,
+            signers=signers,
         )
         self.seen: list[str] = []
         self._credentials = AdminCredentials([AdminKey(self.key.kid, self.key.private.public_key())])

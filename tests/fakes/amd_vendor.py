@@ -24,7 +24,7 @@ from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_tcb import SnpProduct
 from eaa.verify.result import Binding
 from eaa.verify.snp import SnpMemo, verify_report
-from eaa.verify.snp_result import SnpRules, VerifiedSnpEvidence
+from eaa.verify.snp_result import VerifiedSnpEvidence
 from tests.fakes.vendor import BOUND, NOW, REPORT_DATA
 
 __all__ = [
@@ -109,7 +109,7 @@ def shared_snp_case(kind: SnpKind) -> SnpCase:
 def verify_snp(
     case: SnpCase | SimulatedSnpGuest,
     *,
-    rules: SnpRules | None = None,
+    allow_missing_crl: bool = False,
     trust_anchors: Sequence[Certificate] | None = None,
     binding: Binding = BOUND,
     now: datetime = NOW,
@@ -125,5 +125,5 @@ def verify_snp(
         binding=binding,
         now=now,
         memo=SnpMemo(8) if memo is None else memo,
-        rules=rules or SnpRules(),
+        allow_missing_crl=allow_missing_crl,
     )

@@ -67,7 +67,7 @@ class FakeVerifier:
 
     def verify(self, evidence: AttachedEvidence, *, report_data: bytes, now: datetime) -> AttestationResult:
         self.asked.append(report_data)
-        if evidence.collateral is None:
+        if not isinstance(evidence.collateral, IntelCollateral):
             raise EndorsementNotFound("no collateral attached", detail="collateral")
         verified = verify_quote(
             evidence.evidence,

@@ -81,7 +81,7 @@ class Guest:
     def pull(self, image: str) -> Pulled:
         policy = self.folder.parent / f"{self.folder.name}-policy.json"
         policy.write_text(json.dumps(self.policy))
-        sources = Sources(self.secrets, str(policy), self.lookaside, self.auth)
+        sources = Sources(self.secrets, str(policy), self.lookaside, self.auth, proven=True)
         return asyncio.run(pull_image(parse_reference(image), self.bundle, sources, self.terms, self))
 
     def refused(self, image: str) -> EAAError:

@@ -19,7 +19,8 @@ from eaa.attester.simulated import SimulatedPlatform, SimulatedSgxEnclave, Simul
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.x509 import Certificate
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.result import Binding
 
 __all__ = [
     "BOUND",
@@ -97,7 +98,7 @@ def verify(
     trust_anchors: Sequence[Certificate] | None = None,
     binding: Binding = BOUND,
     memo: Memo | None = None,
-) -> VerifiedEvidence:
+) -> VerifiedDcapEvidence:
     """``evidence`` verified from nothing, under its own root unless ``trust_anchors`` says otherwise."""
     if not isinstance(evidence, Evidence):
         evidence = evidence_of(evidence)

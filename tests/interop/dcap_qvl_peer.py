@@ -14,7 +14,8 @@ from eaa.errors import EAAError
 from eaa.evidence.dcap_quote import parse_certification
 from eaa.evidence.tdx import TdReport, TdReport15
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.result import Binding
 
 __all__ = ["POLICIES", "Case", "Ours", "Policy", "Theirs", "ours", "policy_of", "theirs"]
 
@@ -40,7 +41,7 @@ class Ours:
     """``verdict`` is the TCB status, or the error's code."""
 
     verdict: str
-    evidence: VerifiedEvidence | None
+    evidence: VerifiedDcapEvidence | None
 
     @property
     def accepted(self) -> bool:
@@ -108,42 +109,42 @@ class Policy:
 
     words: str
     reason: str
-    holds: Callable[[VerifiedEvidence], bool]
+    holds: Callable[[VerifiedDcapEvidence], bool]
 
 
-def policy_of(evidence: VerifiedEvidence, error: str) -> Policy | None:
+def policy_of(evidence: VerifiedDcapEvidence, error: str) -> Policy | None:
     """The policy by which dcap-qvl refuses with ``error``, if what it names is so in ``evidence``."""
     return next((item for item in POLICIES if item.words in error and item.holds(evidence)), None)
 
 
-def _td(evidence: VerifiedEvidence) -> TdReport | None:
+def _td(evidence: VerifiedDcapEvidence) -> TdReport | None:
     return evidence.quote.body if isinstance(evidence.quote.body, TdReport) else None
 
 
-def _td_bits(*bits: int, are_set: bool = True) -> Callable[[VerifiedEvidence], bool]:
+def _td_bits(*bits: int, are_set: bool = True) -> Callable[[VerifiedDcapEvidence], bool]:
     """Whether any of the TD ATTRIBUTES' bits is set, or is not."""
 
-    def holds(evidence: VerifiedEvidence) -> bool:
+    def holds(evidence: VerifiedDcapEvidence) -> bool:
         td = _td(evidence)
         return td is not None and any(bool(td.td_attributes[n // 8] >> n % 8 & 1) is are_set for n in bits)
 
     return holds
 
 
-def _service_td(evidence: VerifiedEvidence) -> bool:
+def _service_td(evidence: VerifiedDcapEvidence) -> bool:
     body = evidence.quote.body
     return isinstance(body, TdReport15) and any(body.mr_service_td)
 
 
-def _newer_sgx_quote(evidence: VerifiedEvidence) -> bool:
+def _newer_sgx_quote(evidence: VerifiedDcapEvidence) -> bool:
     return evidence.tee == "sgx" and evidence.quote.header.version > 3
 
 
-def _other_authentication_data(evidence: VerifiedEvidence) -> bool:
+def _other_authentication_data(evidence: VerifiedDcapEvidence) -> bool:
     return len(parse_certification(evidence.quote).authentication_data) != 32
 
 
-def _last_second(evidence: VerifiedEvidence) -> bool:
+def _last_second(evidence: VerifiedDcapEvidence) -> bool:
     return evidence.verified_at == evidence.endorsements_expire
 
 

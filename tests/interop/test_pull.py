@@ -255,8 +255,8 @@ def trailing_rubbish(layer: Layer) -> None:
     ("change", "code"),
     [
         (changed_annotation, "signature.layer_hmac"),
-        (changed_ciphertext, "format.compression"),
-        (cut_ciphertext, "format.compression"),
+        (changed_ciphertext, "signature.layer_hmac"),
+        (cut_ciphertext, "signature.layer_hmac"),
         (cut_plain, "format.compression"),
         (trailing_rubbish, "format.compression"),
         (not_compressed, "format.compression"),
@@ -284,7 +284,7 @@ def test_changed_ciphertext_without_gzips_own_sum(registry: Registry, guest: Gue
     layer = Layer(tar([entry("f", os.urandom(100_000))]), compression, encrypted=True)
     layer.blob = layer.blob[:50_000] + bytes([layer.blob[50_000] ^ 1]) + layer.blob[50_001:]
     name = push_as(registry, f"flip{compression.replace('+', '-')}:1", Image([layer]))
-    assert guest.refused(name).code in {"signature.layer_hmac", "format.compression"}
+    assert guest.refused(name).code == "signature.layer_hmac"
 
 
 def test_swapped_layers(registry: Registry, guest: Guest) -> None:
@@ -297,11 +297,8 @@ def test_swapped_layers(registry: Registry, guest: Guest) -> None:
 def test_keys_swapped_between_layers(registry: Registry, guest: Guest) -> None:
     one, two = greeting("", encrypted=True), greeting("", encrypted=True, text=b"olleh\n")
     one.annotations, two.annotations = two.annotations, one.annotations
-    assert guest.refused(push_as(registry, "keys:1", Image([one, two]))).code in {
-        "signature.layer_hmac",
-        "format.tar",
-        "format.tar_end",
-    }
+    error = guest.refused(push_as(registry, "keys:1", Image([one, two])))
+    assert error.code == "signature.layer_hmac"
 
 
 def test_an_encrypted_layer_stays_closed_without_the_broker(registry: Registry, guest: Guest) -> None:

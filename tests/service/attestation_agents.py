@@ -47,7 +47,9 @@ class Guest:
 
 def channel_of(guest: Attester, hardware: Hardware) -> ChannelConfig:
     """A guest's channel, which believes the vendor of ``hardware``."""
-    return ChannelConfig(attester=guest, verifier=hardware.source().dcap, mutual=True, handshake_seconds=5.0)
+    return ChannelConfig(
+        attester=guest, verifier=hardware.source().verifier, mutual=True, handshake_seconds=5.0
+    )
 
 
 @dataclass(slots=True)

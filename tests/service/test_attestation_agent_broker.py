@@ -213,7 +213,7 @@ def test_verdictd_that_is_not_believed_gets_no_question(verdictd: Running, tmp_p
 
 
 def test_verdictd_that_shows_nothing_is_not_believed(tmp_path: Path) -> None:
-    nothing = ChannelConfig(attester=NullAttester(), verifier=HARDWARE.source().dcap, mutual=True)
+    nothing = ChannelConfig(attester=NullAttester(), verifier=HARDWARE.source().verifier, mutual=True)
     with running(tmp_path / "state", HARDWARE.source(), channel=nothing) as served:
         served.trust(HARDWARE)
         served.put_resource("default/key/1", SECRET)

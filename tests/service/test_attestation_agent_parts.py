@@ -77,6 +77,22 @@ def test_parameters(text: str, name: str, uri: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "proves"),
+    [
+        ("cc_kbc::https://kbs.example:8080", True),
+        ("cc_kbc::http://127.0.0.1:8080", True),
+        ("cc_kbc::http://localhost:8080", True),
+        ("cc_kbc::http://10.0.0.1:8080", False),
+        ("cc_kbc::http://127.0.0.1.example:8080", False),
+        ("eaa_kbc::10.0.0.1:1234", True),
+        ("offline_fs_kbc::null", True),
+    ],
+)
+def test_who_the_broker_is_plain_http_does_not_prove(text: str, proves: bool) -> None:
+    assert parse_params(text).proves_broker is proves
+
+
+@pytest.mark.parametrize(
     "text",
     ["", "cc_kbc", "cc_kbc:http://x", "nosuch::x", "cc_kbc::ftp://x", "cc_kbc::http://", "cc_kbc::http://x:99999",
      "cc_kbc::http://x:0", "cc_kbc::http://u:p@x", "cc_kbc::http://x?q", "cc_kbc::http://x#f", "cc_kbc::http://[x",

@@ -119,7 +119,8 @@ class Lines(logging.Handler):
         self.lines: list[Line] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(Line(record.name, record.getMessage(), bool(record.exc_info)))
+        text = record.getMessage()
+        self.lines.append(Line(record.name, text, bool(record.exc_info) or "  File " in text))
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from eaa.cli.channel_options import SIMULATED_MR_ENCLAVE
 from eaa.cli.demo_flow_processes import Done, listening, run_to_end
 from eaa.cli.reference_store import STORE_VARIABLE
+from eaa.cli.simulated_fields import SIMULATED_MR_ENCLAVE
 from eaa.errors import InternalError
 
 BUILT, OTHER = "11" * 32, "22" * 32

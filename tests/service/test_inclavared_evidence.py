@@ -18,7 +18,8 @@ from eaa.tls.claims import gate_report_data
 from eaa.tls.relayed import relayed_claims
 from eaa.transport.streams import open_attested_connection
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.result import Binding
 from tests.service.services import NONCE, Vendor, inclavared, request, run, workload
 
 WORKLOAD = bytes.fromhex("ab" * 32)
@@ -39,7 +40,7 @@ async def answered(vendor: Vendor, members: dict[str, Any]) -> tuple[dict[str, A
         return await request(where, vendor.config(), members), spki
 
 
-def verified(vendor: Vendor, answer: dict[str, Any], claims: bytes) -> VerifiedEvidence:
+def verified(vendor: Vendor, answer: dict[str, Any], claims: bytes) -> VerifiedDcapEvidence:
     evidence = answer["evidence"]
     collateral = parse_dcap_qvl(json.dumps(evidence["collateral"]).encode())
     assert collateral is not None

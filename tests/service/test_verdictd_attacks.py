@@ -399,6 +399,22 @@ def test_logs_and_decisions_hold_no_secret(verdictd: Running, caplog: pytest.Log
     assert "default" not in verdictd.service.metrics_text()
 
 
+def test_what_breaks_inside_is_neither_shown_nor_logged(
+    verdictd: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object, **__: object) -> bytes:
+        raise ValueError(f"not a key: {SECRET!r}")
+
+    guest = verdictd.guest(TD)
+    guest.handshake()
+    monkeypatch.setattr(verdictd.service.core.database.resources, "read", broken)
+    answer = guest.http.get(f"/kbs/v0/resource/{PATH}")
+    assert answer.status_code == 500
+    assert "the one secret" not in answer.text
+    assert "resource/default/key/1 failed: ValueError" in caplog.text
+    assert "the one secret" not in caplog.text
+
+
 def _seconds(count: float) -> timedelta:
 
     return timedelta(seconds=count)
@@ -471,6 +487,14 @@ class TestHeads:
                 guest.http.post("/kbs/v0/auth", json=guest.guest.request()).status_code for _ in range(6)
             ]
             assert statuses[:2] == [200, 200]
+            assert 429 in statuses
+
+    def test_nor_attestations_for_one_that_is_spent(self, tmp_path: Path) -> None:
+        with running(tmp_path, HARDWARE.source(), limits={"auth_per_second": 1}) as served:
+            guest = served.guest(TD)
+            guest.auth()
+            statuses = [guest.http.post("/kbs/v0/attest", json={}).status_code for _ in range(6)]
+            assert statuses[0] == 400
             assert 429 in statuses
 
 

@@ -101,10 +101,40 @@ def test_expired_sessions_are_forgotten() -> None:
         assert await stores.sessions.read("s") is not None
         clock.now += timedelta(minutes=6)
         await books.refresh()
+        # A replica whose clock is five minutes behind takes its challenge still.
+        assert await stores.sessions.read("s") is not None
+        clock.now += timedelta(minutes=5)
+        await books.refresh()
         assert await stores.sessions.read("s") is None
         assert await stores.decisions.read("d") == decision
 
     asyncio.run(expire())
+
+
+def test_a_clock_that_was_set_back_stops_nothing() -> None:
+    """A first start in the wrong year: its keys begin then, and those of the right one are made."""
+
+    async def set_back() -> None:
+        stores, clock = MemoryStores(), Clock()
+        books = _books(stores, clock)
+        clock.now = NOW + timedelta(days=365)
+        await books.refresh()
+        wrong = books.keys.signing.kid
+        clock.now = NOW
+        await books.refresh()
+        assert books.keys.signing.kid != wrong
+        claims = {**CLAIMS, "iat": int(NOW.timestamp())}
+        (published,) = [key for key in books.keys.published["keys"] if key["kid"] == books.keys.signing.kid]
+        anchor = x509.load_der_x509_certificate(base64.b64decode(published["x5c"][-1]))
+        verify_token(
+            issue_token(claims, books.keys.signing), now=NOW, keys=None, trust_anchors=[anchor],
+            issuer="verdictd", audience="", nonce="",
+        )  # fmt: skip
+        again = _books(stores, clock)
+        await again.refresh()
+        assert again.keys.signing.kid == books.keys.signing.kid
+
+    asyncio.run(set_back())
 
 
 def test_without_the_storage_decisions_go_on_for_a_while_and_then_stop() -> None:

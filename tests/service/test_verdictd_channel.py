@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eaa.attester.null import NullAttester
 from eaa.errors import EAAError
 from eaa.services.verdictd.core import EvidenceSource
-from eaa.tls.dcap_verifier import DcapVerifier
+from eaa.tls.evidence_verifier import EvidenceVerifier
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.transport.config import ChannelConfig
 from eaa.transport.streams import open_attested_connection
@@ -41,8 +42,8 @@ class Enclave:
         return AttachedEvidence(self.kind, attester.collect(report_data), attester.endorsements())
 
 
-def _verifier(source: EvidenceSource) -> DcapVerifier:
-    return source.dcap
+def _verifier(source: EvidenceSource) -> EvidenceVerifier:
+    return source.verifier
 
 
 def _config(hardware: Hardware, *, mutual: bool = True, attests: bool = True) -> ChannelConfig:
@@ -207,3 +208,18 @@ def test_one_way_channels_release_nothing(tmp_path: Path) -> None:
         )
     assert json.loads(version)["status"] == "OK"
     assert "access_denied.not_attested" in json.loads(reply)["error"]
+
+
+def test_what_breaks_inside_is_logged_without_its_message(
+    verdictd: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object, **__: object) -> bytes:
+        raise ValueError(f"not a key: {KEY!r}")
+
+    monkeypatch.setattr(verdictd.service.core.database.keys, "read", broken)
+    assert _ask(verdictd, {"command": "Get KEK", "kids": ["k1"]}) == [b""]
+    deadline = time.monotonic() + 10
+    while "unexpected ValueError in an attested channel" not in caplog.text:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert repr(KEY) not in caplog.text

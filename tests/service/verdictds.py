@@ -26,8 +26,8 @@ from eaa.services.verdictd.admin_key import load_admin_key
 from eaa.services.verdictd.config import load_config
 from eaa.services.verdictd.core import EvidenceSource
 from eaa.services.verdictd.service import Inputs, Verdictd
-from eaa.tls.dcap_verifier import DcapVerifier
 from eaa.tls.peer import EvidenceKind
+from eaa.tls.verifiers import EvidenceVerifier, make_verifier
 from eaa.transport.config import ChannelConfig
 from eaa.verify.dcap import Memo
 from tests.fakes.kbs_client import Guest, KbsClient, TeeKey
@@ -55,9 +55,12 @@ class Hardware:
 
     def source(self) -> EvidenceSource:
         """Verifies evidence of this vendor and nobody else's."""
-        kinds = (EvidenceKind.TDX_QUOTE, EvidenceKind.SGX_QUOTE)
         anchors = (self.td.trust_anchor,)
-        return EvidenceSource(DcapVerifier("test", kinds, _ANY, None, anchors, Memo(64)), self.attached)
+        verifier = make_verifier(
+            "", policy=_ANY, pool=None, trust_anchors=anchors, memo=Memo(64), allow_null=False
+        )
+        assert isinstance(verifier, EvidenceVerifier)
+        return EvidenceSource(verifier, self.attached)
 
 
 @dataclass(slots=True)

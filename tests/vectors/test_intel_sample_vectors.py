@@ -18,7 +18,8 @@ from eaa.endorsements.x509 import Certificate, parse_certificate_chain
 from eaa.errors import ChainError, EndorsementNotFound, FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import CertificationData, CertificationType, parse_certification, parse_quote
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.result import Binding
 
 FOLDER = Path(__file__).parents[3] / "shared" / "vectors" / "negative" / "intel-qvl-sampledata"
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -48,7 +49,7 @@ def root_of(folder: dict[str, bytes]) -> tuple[Certificate, ...]:
     return parse_certificate_chain(folder["trustedRootCaCert.pem"], what="root")
 
 
-def verify(quote: bytes, folder: dict[str, bytes], anchors: tuple[Certificate, ...]) -> VerifiedEvidence:
+def verify(quote: bytes, folder: dict[str, bytes], anchors: tuple[Certificate, ...]) -> VerifiedDcapEvidence:
     collateral = collateral_for(parse_quote(quote), read_endorsement_folder(folder))
     return verify_quote(
         quote, collateral=collateral, trust_anchors=anchors, binding=Binding(), now=NOW, memo=Memo(1)

@@ -19,7 +19,8 @@ from eaa.endorsements.x509 import Certificate, parse_certificate_chain
 from eaa.errors import EAAError, FormatError
 from eaa.evidence.dcap_quote import parse_quote, parse_quote_frame
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.result import Binding
 from tests.vectors.manifest import (
     VECTORS,
     Expectation,
@@ -41,7 +42,7 @@ NO_LEVEL_THERE = ("Verification failed: No matching TCB level found", "NoMatch")
 
 def verdict(
     quote: bytes, collateral: IntelCollateral, now: datetime, *anchors: Certificate
-) -> VerifiedEvidence | EAAError:
+) -> VerifiedDcapEvidence | EAAError:
     try:
         return verify_quote(
             quote,
@@ -55,12 +56,12 @@ def verdict(
         return error
 
 
-def code(outcome: VerifiedEvidence | EAAError) -> str:
+def code(outcome: VerifiedDcapEvidence | EAAError) -> str:
     """The error code, or the TCB status."""
     return outcome.code if isinstance(outcome, EAAError) else str(outcome.tcb.status)
 
 
-def agrees(ours: VerifiedEvidence | EAAError, expected: Expectation) -> bool:
+def agrees(ours: VerifiedDcapEvidence | EAAError, expected: Expectation) -> bool:
     if isinstance(ours, EAAError):
         return ours.code == NO_LEVEL and (expected.error or expected.status) in NO_LEVEL_THERE
     tcb = ours.tcb

@@ -25,7 +25,8 @@ from eaa.tls.certificate import read_certificate
 from eaa.tls.families import family_of
 from eaa.tls.peer import EvidenceKind
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.result import Binding
 from tests.vectors.manifest import VECTORS, needs_vectors, read_collateral, rows
 
 pytestmark = needs_vectors
@@ -83,7 +84,7 @@ def der(name: str) -> bytes:
     return path.read_bytes()
 
 
-def verify(carried: Carried, endorsed: Endorsed) -> VerifiedEvidence:
+def verify(carried: Carried, endorsed: Endorsed) -> VerifiedDcapEvidence:
     quote = carried.attached.evidence
     return verify_quote(
         quote,

@@ -10,11 +10,16 @@ from eaa.errors import UsageError
 
 __all__ = ["by_measurement", "by_signer"]
 
-_MEASUREMENTS: Mapping[str, str] = {"sgx": "mr_enclave", "tdx": "mr_td"}
+_MEASUREMENTS: Mapping[str, str] = {
+    "sgx": "mr_enclave", "tdx": "mr_td", "snp": "measurement", "sev": "launch_digest", "csv": "measure",
+}  # fmt: skip
 
 
 def by_measurement(tee: str, *measurements: bytes) -> Alternative:
-    """Exactly this code: one of these MRENCLAVEs (``sgx``, 32 bytes) or MRTDs (``tdx``, 48 bytes).
+    """Exactly this code: one of these measurements.
+
+    MRENCLAVEs (``sgx``, 32 bytes), MRTDs (``tdx``, 48 bytes) or launch digests (``snp``, 48 bytes; ``sev``
+    and ``csv``, 32 bytes).
 
     Raises:
         UsageError: another TEE, no measurement, or one of another length.

@@ -13,12 +13,12 @@ from typing import Any
 from eaa.appraisal.trust_vector import TrustVector
 from eaa.errors import UsageError
 
-__all__ = ["EAR_PROFILE", "EarVerifier", "Submodule", "ear_claims", "small_claims"]
+__all__ = ["EAR_PROFILE", "EarVerifier", "Submodule", "ear_claims", "is_small", "small_claims"]
 
 #: The profile that Trustee's tokens name. Its claims are what is issued here.
 EAR_PROFILE = "tag:github.com,2024:confidential-containers/Trustee"
 
-_EVIDENCE = "ear.veraison.annotated-evidence"
+_EVIDENCE, _RUNTIME = "ear.veraison.annotated-evidence", "runtime_data_claims"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,12 @@ def small_claims(claims: Mapping[str, Any]) -> dict[str, Any]:
     return {**claims, "submods": {name: _small(item) for name, item in claims["submods"].items()}}
 
 
+def is_small(claims: Mapping[str, Any]) -> bool:
+    """Whether ``claims`` of :func:`ear_claims` are as :func:`small_claims` leaves them, for any submodule."""
+    return any(item[_EVIDENCE].keys() <= {_RUNTIME} for item in claims["submods"].values())
+
+
 def _small(submodule: Mapping[str, Any]) -> dict[str, Any]:
-    runtime = submodule[_EVIDENCE].get("runtime_data_claims") or {}
+    runtime = submodule[_EVIDENCE].get(_RUNTIME) or {}
     kept = {"tee-pubkey": runtime["tee-pubkey"]} if "tee-pubkey" in runtime else {}
-    return {**submodule, _EVIDENCE: {"runtime_data_claims": kept}}
+    return {**submodule, _EVIDENCE: {_RUNTIME: kept}}

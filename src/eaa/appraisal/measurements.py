@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from eaa.appraisal.finding import Finding, finding
-from eaa.appraisal.reference_fields import FIELDS, read_field
+from eaa.appraisal.reference_fields import FIELDS, Report, read_field
 from eaa.appraisal.reference_values import Alternative, Pin, ReferenceValues
-from eaa.evidence.sgx import EnclaveReport
-from eaa.evidence.tdx import TdReport
 
 __all__ = ["Comparison", "compare"]
 
 _APPROVED_AT_BOOT, _NOT_RECOGNISED = 3, 33  # executables [AR4SI §2.3.4]
-_APPROVED = {"executables": 0, "configuration": 3, "hardware": 2}
+_APPROVED = {"executables": 0, "configuration": 3, "hardware": 2, "instance_identity": 2}
 #: What a TD has started once its firmware handed over: kernel, command line, initrd.
 _BOOTED = ("rt_mr1", "rt_mr2")
 
@@ -35,7 +33,7 @@ class Comparison:
         )
 
 
-def compare(tee: str, report: EnclaveReport | TdReport, values: ReferenceValues | None) -> Comparison:
+def compare(tee: str, report: Report, values: ReferenceValues | None) -> Comparison:
     """``report`` against the alternatives of ``tee``.
 
     Of several alternatives none of which is met, the one with the fewest mismatches is reported, the
@@ -50,11 +48,11 @@ def compare(tee: str, report: EnclaveReport | TdReport, values: ReferenceValues 
     return Comparison(tuple(_findings(closest, report, len(alternatives))), closest)
 
 
-def _mismatches(alternative: Alternative, report: EnclaveReport | TdReport) -> list[Pin]:
+def _mismatches(alternative: Alternative, report: Report) -> list[Pin]:
     return [pin for pin in alternative.pins if not pin.matches(read_field(report, pin.name))]
 
 
-def _findings(alternative: Alternative, report: EnclaveReport | TdReport, count: int) -> Iterator[Finding]:
+def _findings(alternative: Alternative, report: Report, count: int) -> Iterator[Finding]:
     mismatches = _mismatches(alternative, report)
     for pin in alternative.pins:
         yield _compared(alternative, pin, report, count, matches=pin not in mismatches)
@@ -71,9 +69,7 @@ def _findings(alternative: Alternative, report: EnclaveReport | TdReport, count:
         )  # fmt: skip
 
 
-def _compared(
-    alternative: Alternative, pin: Pin, report: EnclaveReport | TdReport, count: int, *, matches: bool
-) -> Finding:
+def _compared(alternative: Alternative, pin: Pin, report: Report, count: int, *, matches: bool) -> Finding:
     field = FIELDS[alternative.tee][pin.name]
     came = _text(read_field(report, pin.name))
     if matches:

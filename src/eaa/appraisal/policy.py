@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from eaa.appraisal.policy_psp import CsvPolicy, SevPolicy
+from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.appraisal.reference_values import ReferenceValues
 from eaa.endorsements.tcb import TcbStatus
 from eaa.errors import UsageError
@@ -15,6 +17,7 @@ __all__ = ["MAX_GRACE_DAYS", "Policy"]
 MAX_GRACE_DAYS = 3650
 #: As Intel writes them in TCB info. A misspelt id would never match, and so never refuse anything.
 _ADVISORY_ID = re.compile(r"INTEL-[A-Z]{2,8}-[0-9]{5}")
+_SNP, _SEV, _CSV = SnpPolicy(), SevPolicy(), CsvPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,15 @@ class Policy:
     """What is acceptable. The defaults accept a platform that is up to date, and nothing under debug.
 
     Attributes:
-        accepted_statuses: of the converged TCB; ``Revoked`` is never acceptable.
+        accepted_statuses: of Intel's converged TCB; ``Revoked`` is never acceptable.
         grace_days: how many days a platform that is out of date is tolerated. Counted from the TCB
-            recovery that each part lacks, see :mod:`eaa.appraisal.rules_tcb`.
+            recovery that each part lacks, see :mod:`eaa.appraisal.rules_tcb`, or AMD's bulletin, see
+            :mod:`eaa.appraisal.rules_snp_tcb`.
         min_evaluation_data_number: of the TCB info and QE identity that were used.
         refused_advisories: e.g. ``INTEL-SA-00837``; refused if they apply to the platform's level.
-        allow_debug: accept enclaves and TDs that the host can look into. For development only.
+        allow_debug: accept enclaves, TDs and guests that the host can look into. For development only.
         reference_values: what code and configuration must be; ``None``: not compared, and said so.
+        snp, sev, csv: what else is accepted of AMD SEV-SNP, of SEV and SEV-ES, and of Hygon CSV.
 
     Raises:
         UsageError: a value that could never be meant.
@@ -40,6 +45,9 @@ class Policy:
     refused_advisories: frozenset[str] = frozenset()
     allow_debug: bool = False
     reference_values: ReferenceValues | None = None
+    snp: SnpPolicy = _SNP
+    sev: SevPolicy = _SEV
+    csv: CsvPolicy = _CSV
 
     def __post_init__(self) -> None:
         _require_statuses(self.accepted_statuses)
@@ -51,6 +59,9 @@ class Policy:
             raise _error("allow_debug", f"expected True or False, came {self.allow_debug!r:.40}")
         if not isinstance(self.reference_values, ReferenceValues | None):
             raise _error("reference_values", "expected ReferenceValues, see parse_reference_values()")
+        for name, kind in (("snp", SnpPolicy), ("sev", SevPolicy), ("csv", CsvPolicy)):
+            if not isinstance(getattr(self, name), kind):
+                raise _error(name, f"expected a {kind.__name__}")
 
 
 def _require_statuses(statuses: frozenset[TcbStatus]) -> None:

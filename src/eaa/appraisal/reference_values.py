@@ -13,13 +13,22 @@ hold; in an alternative every field must hold; a field is one accepted value or 
       "tdx": [
         {"mr_td": "<96 hex digits>", "rt_mr1": "…", "rt_mr2": ["…", "…"],
          "td_attributes": "0000001000000000"}
-      ]
+      ],
+      "snp": [
+        {"measurement": "<96 hex digits>", "host_data": "<64 hex digits>",
+         "policy": {"value": "0000000000000000", "mask": "0000080000000000"}}
+      ],
+      "sev": [{"launch_digest": "<64 hex digits>", "policy": "0f000130"}],
+      "csv": [{"measure": "<64 hex digits>", "cek_sha256": "<64 hex digits>"}]
     }
 
 Names, hex digits and numbers are those that ``shelter inspect`` prints, bytes in the order of the
-report. ``attributes`` (16 bytes, FLAGS ‖ XFRM), ``xfrm``, ``td_attributes`` and ``xfam`` (8 bytes
-each) take a mask: only the bits set in it are compared. An alternative must say which code it is:
-for SGX ``mr_enclave``, or ``mr_signer`` with ``isv_prod_id`` and ``min_isv_svn``; for TDX ``mr_td``.
+report. ``attributes`` (16 bytes, FLAGS ‖ XFRM), ``xfrm``, ``td_attributes``, ``xfam``, ``policy`` and
+``platform_info`` (8 bytes each, of SEV and CSV 4) take a mask: only the bits set in it are compared. An
+alternative must say which code it is: for SGX ``mr_enclave``, or ``mr_signer`` with ``isv_prod_id`` and
+``min_isv_svn``; for TDX ``mr_td``; for SNP ``measurement``, or one of ``id_key_digest`` and
+``author_key_digest``, not zero, with ``image_id`` and ``min_guest_svn``; for SEV ``launch_digest``; for CSV
+``measure``.
 The fields are listed in :mod:`eaa.appraisal.reference_fields`.
 """
 
@@ -30,7 +39,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eaa.appraisal.reference_fields import FIELDS, Field, identity_gap
+from eaa.appraisal.reference_fields import FIELDS, KEY_DIGESTS, Field, identity_gap
 from eaa.codec.strict_json import parse_json
 from eaa.codec.text import decode_hex
 from eaa.errors import FormatError, UsageError
@@ -72,6 +81,13 @@ class Pin:
     name: str
     accepted: tuple[Pattern, ...] | tuple[int, ...]
 
+    @property
+    def identifies(self) -> bool:
+        """Whether it can say which code it is: a key digest of zeros means that there was no such key."""
+        return self.name not in KEY_DIGESTS or not any(
+            isinstance(item, Pattern) and not any(item.value) for item in self.accepted
+        )
+
     def matches(self, came: bytes | int | None) -> bool:
         if isinstance(came, bytes):
             return bool(self.matching(came))
@@ -104,7 +120,7 @@ class Alternative:
     pins: tuple[Pin, ...]
 
     def __post_init__(self) -> None:
-        if gap := identity_gap(self.tee, [pin.name for pin in self.pins]):
+        if gap := identity_gap(self.tee, [pin.name for pin in self.pins if pin.identifies]):
             raise UsageError(f"the alternative does not pin the code: it needs {gap}", detail="no_identity")
 
     def pin(self, name: str) -> Pin | None:
@@ -163,9 +179,11 @@ def _alternative(tee: str, value: Any, path: str) -> Alternative:
             known = ", ".join(FIELDS[tee])
             raise _error(f"{path}.{name:.40}", f"unknown key, expected one of {known}", "unknown_key")
     if gap := identity_gap(tee, members):
-        raise _error(path, f"the alternative does not pin the code: it needs {gap}", "no_identity")
+        raise _no_identity(path, gap)
     # In the report's order, so that outcomes and encoding do not depend on the order in the file.
-    pins = (_pin(name, field, members[name], path) for name, field in FIELDS[tee].items() if name in members)
+    pins = [_pin(name, field, members[name], path) for name, field in FIELDS[tee].items() if name in members]
+    if gap := identity_gap(tee, [pin.name for pin in pins if pin.identifies]):
+        raise _no_identity(path, f"{gap}, and no digest of zeros")
     return Alternative(tee, tuple(pins))
 
 
@@ -217,6 +235,10 @@ def _object(value: Any, path: str) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     """A number as it is, anything else by its type: nested lists can be too deep to print."""
     return str(value) if type(value) is int else type(value).__name__
+
+
+def _no_identity(path: str, gap: str) -> FormatError:
+    return _error(path, f"the alternative does not pin the code: it needs {gap}", "no_identity")
 
 
 def _error(field: str, message: str, detail: str = "bad_value") -> FormatError:

@@ -8,7 +8,7 @@ from eaa.appraisal.result import Verdict
 __all__ = ["debug_finding"]
 
 _OPAQUE, _VISIBLE = 2, 96  # runtime-opaque [AR4SI §2.3.4]
-_SUBJECT = {"sgx": "the enclave", "tdx": "the TD"}
+_SUBJECT = {"sgx": "the enclave", "tdx": "the TD", **dict.fromkeys(("snp", "sev", "csv"), "the guest")}
 
 
 def debug_finding(tee: str, names: str, *, debug: bool, allow_debug: bool) -> Finding:

@@ -1,4 +1,4 @@
-"""Rules about the platform: its TCB status, the grace period, the endorsements' age, advisories.
+"""Rules about an Intel platform: its TCB status, the grace period, evaluation data, advisories.
 
 **The grace period.** A part of the platform (its own level, TDX module, quoting enclave) that is out
 of date is tolerated while ``now`` is at most ``grace_days`` after the TCB recovery that made it so:
@@ -24,7 +24,7 @@ from eaa.appraisal.policy import Policy
 from eaa.appraisal.result import Verdict
 from eaa.endorsements.tcb import TcbStatus
 from eaa.verify.claims import rfc3339
-from eaa.verify.result import VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.tcb import ComponentTcb, TcbEvaluation
 
 __all__ = ["tcb_findings"]
@@ -42,25 +42,13 @@ _WITHOUT_LATENESS: Mapping[TcbStatus, TcbStatus] = {
 _LATE = frozenset({TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED})
 
 
-def tcb_findings(verified: VerifiedEvidence, policy: Policy, now: datetime) -> Iterator[Finding]:
+def tcb_findings(verified: VerifiedDcapEvidence, policy: Policy, now: datetime) -> Iterator[Finding]:
     """The outcomes of all rules about the platform, in order."""
-    yield _endorsements(verified, now)
     yield _status(verified.tcb, policy, now)
     if policy.min_evaluation_data_number is not None:
         yield _evaluation_data_number(verified.tcb, policy.min_evaluation_data_number)
     if policy.refused_advisories:
         yield _advisories(verified.tcb, policy.refused_advisories)
-
-
-def _endorsements(verified: VerifiedEvidence, now: datetime) -> Finding:
-    """Evidence may be verified once and appraised later, when what vouched for it no longer does."""
-    expire = rfc3339(verified.endorsements_expire)
-    return judged(
-        now <= verified.endorsements_expire,
-        "endorsements", "endorsements_expire", f"not before {rfc3339(now)}", expire,
-        f"the endorsements expired at {expire}, asked about {rfc3339(now)}: verify anew",
-        "hardware", good=0, bad=_KNOWN_VULNERABILITIES,
-    )  # fmt: skip
 
 
 def _status(tcb: TcbEvaluation, policy: Policy, now: datetime) -> Finding:

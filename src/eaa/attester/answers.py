@@ -6,12 +6,15 @@ This proves nothing to anybody; it names the device that misbehaves here, not at
 from __future__ import annotations
 
 from eaa.attester.device import fixed
+from eaa.endorsements.amd_attached import endorsements_of_table
 from eaa.errors import AttesterError, FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import HEADER_BYTES, parse_quote_frame
+from eaa.evidence.snp import SNP_REPORT_BYTES, parse_snp_report
+from eaa.evidence.snp_certificates import parse_certificate_table
+from eaa.tls.peer import AttachedEvidence, EvidenceKind
 
-__all__ = ["SNP_REPORT_BYTES", "own_quote", "snp_report", "tdx_report", "without_padding"]
+__all__ = ["attached_report", "own_quote", "snp_report", "tdx_report", "without_padding"]
 
-SNP_REPORT_BYTES = 0x4A0  # [SNP-ABI 7.3]
 _SNP_REPORT_DATA = 0x50
 TDX_REPORT_BYTES = 1024
 _TDX_REPORT_DATA = 128  # REPORTMACSTRUCT.REPORTDATA [TDX-ABI REPORTMACSTRUCT]
@@ -48,6 +51,26 @@ def snp_report(data: bytes, *, report_data: bytes, device: str) -> bytes:
     fixed(data, SNP_REPORT_BYTES, "an SEV-SNP report", device)
     _require_own(data[_SNP_REPORT_DATA : _SNP_REPORT_DATA + 64], report_data, device)
     return data
+
+
+def attached_report(report: bytes, table: bytes, *, device: str) -> AttachedEvidence:
+    """``report`` with the endorsements in ``table``, the host's certificates; without, if it has no VEK.
+
+    Raises:
+        AttesterError: the report is of a form that is not known here, or the table is malformed.
+    """
+    try:
+        endorsements = None
+        if table:
+            entries = parse_certificate_table(table).entries
+            endorsements = endorsements_of_table(parse_snp_report(report), entries)
+    except (FormatError, UnsupportedError) as error:
+        raise AttesterError(
+            f"{device}: report and certificate table do not fit together: {error}",
+            detail="answer",
+            device=device,
+        ) from None
+    return AttachedEvidence(EvidenceKind.SNP_REPORT, report, endorsements)
 
 
 def tdx_report(data: bytes, *, report_data: bytes, device: str) -> bytes:

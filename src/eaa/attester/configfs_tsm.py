@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from eaa.attester.answers import own_quote, snp_report
+from eaa.attester.answers import attached_report, own_quote, snp_report
 from eaa.attester.device import device_errors, require_report_data
 from eaa.attester.retry import while_busy
 from eaa.attester.sources import CONFIGFS_TSM, why_not
@@ -99,14 +99,19 @@ class ConfigfsTsmAttester:
         return None
 
     def collect(self, report_data: bytes) -> AttachedEvidence:
-        """A quote or report with ``report_data``, 64 bytes. No collateral: the kernel has none for quotes.
+        """A quote or report with ``report_data``, 64 bytes; with a report, the host's endorsements.
+
+        The kernel has none for quotes.
 
         Raises:
             AttesterError, UsageError
         """
         require_report_data(report_data)
         report = while_busy(lambda: self.report(report_data), self._pause)
-        return AttachedEvidence(PROVIDERS[report.provider], report.outblob)
+        kind = PROVIDERS[report.provider]
+        if kind is EvidenceKind.SNP_REPORT:
+            return attached_report(report.outblob, report.auxblob, device=self.device)
+        return AttachedEvidence(kind, report.outblob)
 
     def report(self, report_data: bytes) -> TsmReport:
         """As :meth:`collect`, once, with what came beside the report.

@@ -9,10 +9,12 @@ from pathlib import Path
 from eaa.attester.null import NullAttester
 from eaa.attester.options import AttesterOptions
 from eaa.attester.simulated.platform import Tee
+from eaa.attester.simulated_amd_store import SimulatedAmdStore
 from eaa.attester.simulated_attester import StoredSimulatedAttester
+from eaa.attester.simulated_snp_attester import StoredSimulatedSnpAttester
 from eaa.attester.ways import working
 from eaa.errors import AttesterError, UnsupportedError, UsageError
-from eaa.tls.instances import ATTESTERS, NULL_ATTESTER, Instance, find_instance
+from eaa.tls.instances import ATTESTERS, NULL_ATTESTER, SIMULATED_SNP, Instance, find_instance
 from eaa.tls.peer import Attester
 
 __all__ = [
@@ -60,6 +62,7 @@ def choose_attester(name: str, *, root: Path, options: AttesterOptions, allow_nu
         UsageError: no such instance, or null without ``allow_null``.
         AttesterError: its device is not there or cannot be used; or nothing works here, with all reasons.
         UnsupportedError: ``unsupported.attester``: known, and not implemented, with the reason.
+        ConfigError: the store of the simulated vendor cannot be used.
     """
     if not name:
         return _automatic(root, options)
@@ -68,6 +71,8 @@ def choose_attester(name: str, *, root: Path, options: AttesterOptions, allow_nu
         return Selection(_null(allow_null), ())
     if tee := _SIMULATED.get(found.name):
         return Selection(_simulated(name, tee, options), ())
+    if found.name == SIMULATED_SNP:
+        return Selection(_simulated_snp(options), ())
     if found.unsupported:
         raise UnsupportedError(f"attester {found.name}: {found.unsupported}", detail="attester")
     attester, reason = working(found.name, root, options)
@@ -115,6 +120,20 @@ def _simulated(name: str, tee: Tee, options: AttesterOptions) -> StoredSimulated
         fields=options.simulated_fields,
         debug=options.simulated_debug,
     )
+
+
+def _simulated_snp(options: AttesterOptions) -> StoredSimulatedSnpAttester:
+    snp = StoredSimulatedSnpAttester(
+        store=SimulatedAmdStore(options.store),
+        now=options.now,
+        machine=options.simulated_machine,
+        fields=options.simulated_fields,
+        debug=options.simulated_debug,
+    )
+    # Here, and not when the first peer asks: its vendor's keys may have to be made, and verifiers that start
+    # later find its roots.
+    snp.collateral()
+    return snp
 
 
 def _null(allowed: bool) -> NullAttester:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import struct
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from eaa.attester.answers import SNP_REPORT_BYTES, snp_report
+from eaa.attester.answers import attached_report, snp_report
 from eaa.attester.device import (
     Ioctl,
     device_errors,
@@ -21,14 +22,15 @@ from eaa.attester.device import (
     opened,
     require_report_data,
 )
+from eaa.attester.retry import while_busy
 from eaa.attester.sources import SEV_GUEST, why_not
 from eaa.errors import AttesterError
-from eaa.tls.peer import AttachedEvidence, EvidenceKind
+from eaa.evidence.snp import SNP_REPORT_BYTES
+from eaa.tls.peer import AttachedEvidence
 
-__all__ = ["SNP_GET_EXT_REPORT", "SNP_GET_REPORT", "SevGuestAttester", "SnpReport"]
+__all__ = ["SNP_GET_EXT_REPORT", "SevGuestAttester", "SnpReport"]
 
-#: ``_IOWR('S', 0 and 2, struct snp_guest_request_ioctl)``, 32 bytes.
-SNP_GET_REPORT = 0xC0205300
+#: ``_IOWR('S', 2, struct snp_guest_request_ioctl)``, 32 bytes. Without room for a table it asks for none.
 SNP_GET_EXT_REPORT = 0xC0205302
 
 _REQUEST = struct.Struct("<B7xQQII")  # version, request address, response address, firmware and VMM error
@@ -36,7 +38,7 @@ _REPORT_REQUEST = struct.Struct("<64sI28x")
 _EXTENSION = struct.Struct("<QI4x")  # certificates: address, length
 _RESPONSE_BYTES = 4000
 _RESPONSE_HEADER = struct.Struct("<II24x")  # status, report size
-_VMM_INVALID_LENGTH = 1
+_VMM_INVALID_LENGTH, _VMM_BUSY = 1, 2
 _PAGE_BYTES = 4096
 _MAX_TABLE_BYTES = 0x4000  # SEV_FW_BLOB_MAX_SIZE of the driver
 _ADVICE: Mapping[int, str] = {
@@ -54,34 +56,36 @@ class SnpReport:
 
 
 class SevGuestAttester:
-    """SEV-SNP reports, for the privilege level ``privlevel`` (VMPL 0 to 3)."""
+    """SEV-SNP reports, for the privilege level ``privlevel`` (VMPL 0 to 3), with the host's certificates."""
 
     name = "sev_snp"
 
     def __init__(
-        self, *, root: Path = Path("/"), privlevel: int | None = None, ioctl: Ioctl = kernel_ioctl
+        self,
+        *,
+        root: Path = Path("/"),
+        privlevel: int | None = None,
+        ioctl: Ioctl = kernel_ioctl,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._root = root
         self._privlevel = privlevel or 0
         self._ioctl = ioctl
+        self._pause = pause
 
     def probe(self) -> str | None:
         """Why it does not work here, or ``None``."""
         return why_not(self._root, SEV_GUEST)
 
     def collect(self, report_data: bytes) -> AttachedEvidence:
-        """A report with ``report_data``, 64 bytes.
+        """A report with ``report_data``, 64 bytes, and the endorsements that the host supplies with it.
 
         Raises:
             AttesterError, UsageError
         """
         require_report_data(report_data)
-        path = find_device(self._root, SEV_GUEST)
-        with opened(self._root, path, writes=True) as descriptor:
-            request = bytearray(_REPORT_REQUEST.pack(report_data, self._privlevel))
-            exchange = _Exchange(descriptor, f"/{path}", self._ioctl, request)
-            exchange.ask(SNP_GET_REPORT)
-        return AttachedEvidence(EvidenceKind.SNP_REPORT, exchange.report(report_data))
+        found = while_busy(lambda: self.report(report_data), self._pause)
+        return attached_report(found.report, found.certificate_table, device=f"/{SEV_GUEST.paths[0]}")
 
     def report(self, report_data: bytes) -> SnpReport:
         """A report with the host's certificate table: asked without room first, to learn its size.
@@ -113,7 +117,7 @@ class SevGuestAttester:
             _REPORT_REQUEST.pack(report_data, self._privlevel) + _EXTENSION.pack(address, length)
         )
         exchange = _Exchange(descriptor, f"/{path}", self._ioctl, request)
-        exchange.ask(SNP_GET_EXT_REPORT)
+        exchange.ask()
         return exchange
 
 
@@ -128,7 +132,7 @@ class _Exchange:
         self._response = ctypes.create_string_buffer(_RESPONSE_BYTES)
         self.needed_table_bytes = 0
 
-    def ask(self, code: int) -> None:
+    def ask(self) -> None:
         """
         Raises:
             AttesterError: unless all that was wrong is that the table needs more room.
@@ -138,11 +142,18 @@ class _Exchange:
         )
         with device_errors(self._device, "requesting a report", _ADVICE):
             try:
-                self._ioctl(self._descriptor, code, message)
+                self._ioctl(self._descriptor, SNP_GET_EXT_REPORT, message)
             except OSError as error:
-                if error.errno != errno.EIO or _REQUEST.unpack(message)[4] != _VMM_INVALID_LENGTH:
+                _, _, _, firmware, vmm = _REQUEST.unpack(message)
+                if error.errno == errno.EIO and vmm == _VMM_INVALID_LENGTH:
+                    self.needed_table_bytes = self._table_bytes()
+                elif vmm == _VMM_BUSY:
+                    raise self._refused("the host is busy: try again", "busy", firmware, vmm) from None
+                elif firmware or vmm:
+                    what = f"the firmware reported {firmware:#x}, the host {vmm:#x}: see the kernel's log"
+                    raise self._refused(what, "firmware", firmware, vmm) from None
+                else:
                     raise
-                self.needed_table_bytes = self._table_bytes()
 
     def report(self, report_data: bytes) -> bytes:
         """
@@ -158,6 +169,12 @@ class _Exchange:
         start = _RESPONSE_HEADER.size
         data = self._response.raw[start : start + min(size, SNP_REPORT_BYTES + 1)]
         return snp_report(data, report_data=report_data, device=self._device)
+
+    def _refused(self, what: str, detail: str, firmware: int, vmm: int) -> AttesterError:
+        return AttesterError(
+            f"{self._device}: requesting a report: {what}", detail=detail, device=self._device,
+            fw_error=firmware, vmm_error=vmm,
+        )  # fmt: skip
 
     def _table_bytes(self) -> int:
         length: int = _EXTENSION.unpack_from(self._request, _REPORT_REQUEST.size)[1]

@@ -11,27 +11,25 @@ The folder may hold ``root.pem`` alone: then it can verify, and not attest.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from eaa.attester.simulated import SimulatedVendor
+from eaa.attester.simulated_folder import SimulatedFolder
 from eaa.codec.pem import decode_pem_certificates
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import Certificate, parse_certificate
-from eaa.errors import ConfigError, EAAError
+from eaa.errors import EAAError
 
-__all__ = ["ENVIRONMENT_VARIABLE", "ROOT_FILE", "SimulatedStore", "simulated_directory"]
+__all__ = ["ENVIRONMENT_VARIABLE", "ROOT_FILE", "SimulatedSecret", "SimulatedStore", "simulated_directory"]
 
 ENVIRONMENT_VARIABLE = "EAA_SIMULATED_DIR"
 ROOT_FILE = "root.pem"
 _SEED_FILE = "seed"
 _SEED_BYTES = 32
-_MAX_FILE_BYTES = 16 * 1024
 _PERIOD = timedelta(days=14)
 
 
@@ -46,8 +44,10 @@ def simulated_directory(environment: Mapping[str, str]) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class _Secret:
-    seed: bytes
+class SimulatedSecret:
+    """What all keys of the folder follow from, 32 bytes, and when it was made."""
+
+    seed: bytes = field(repr=False)
     created: datetime
 
 
@@ -56,6 +56,7 @@ class SimulatedStore:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.folder = SimulatedFolder(directory)
 
     def trust_anchor(self, *, now: datetime) -> Certificate:
         """The root that verifiers name; the vendor is made first if there is none.
@@ -63,10 +64,10 @@ class SimulatedStore:
         Raises:
             ConfigError: the folder cannot be read or made, or holds something else.
         """
-        data = self._read(ROOT_FILE)
+        data = self.folder.read(ROOT_FILE)
         if data is None:
             self.vendor(now=now)
-            data = self._read(ROOT_FILE) or b""
+            data = self.folder.read(ROOT_FILE) or b""
         return self._parse_root(data)
 
     def vendor(self, *, now: datetime) -> SimulatedVendor:
@@ -75,7 +76,7 @@ class SimulatedStore:
         Raises:
             ConfigError
         """
-        secret = self._secret() or self._create(now)
+        secret = self.secret(now=now)
         root = SimulatedVendor(now=secret.created, unsafe_seed=secret.seed).root
         vendor = SimulatedVendor(now=self._epoch(secret, now), unsafe_seed=secret.seed)
         vendor.root.not_before, vendor.root.not_after = root.not_before, root.not_after
@@ -88,72 +89,54 @@ class SimulatedStore:
         Raises:
             ConfigError
         """
-        return self._epoch(self._secret() or self._create(now), now)
+        return self._epoch(self.secret(now=now), now)
+
+    def secret(self, *, now: datetime) -> SimulatedSecret:
+        """The secret of the folder, made if there is none.
+
+        Raises:
+            ConfigError
+        """
+        return self._secret() or self._create(now)
 
     @staticmethod
-    def _epoch(secret: _Secret, now: datetime) -> datetime:
+    def _epoch(secret: SimulatedSecret, now: datetime) -> datetime:
         return secret.created + (now - secret.created) // _PERIOD * _PERIOD
 
-    def _create(self, now: datetime) -> _Secret:
+    def _create(self, now: datetime) -> SimulatedSecret:
         # The seed comes before the root: where the root is, another process has not merely begun.
-        if self._read(ROOT_FILE) is not None:
+        if self.folder.read(ROOT_FILE) is not None:
             if found := self._secret():
                 return found
-            raise self._error(
+            raise self.folder.error(
                 _SEED_FILE, f"is missing beside {ROOT_FILE}: this folder can verify, and not attest"
             )
         created = now.astimezone(UTC).replace(microsecond=0)
         text = json.dumps({"created": created.isoformat(), "seed": secrets.token_bytes(_SEED_BYTES).hex()})
-        try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._link(text.encode())
-        except OSError as error:
-            raise self._error("", f"cannot be made: {error.strerror}") from None
-        secret = self._secret()
-        if secret is None:
-            raise self._error(_SEED_FILE, "was removed while it was made")
-        return secret
-
-    def _link(self, data: bytes) -> None:
-        """The first process to link its file decides; the others find that one."""
-        temporary = self._write_temporary(data, 0o600)
-        try:
-            with suppress(FileExistsError):
-                os.link(temporary, self.directory / _SEED_FILE)
-        finally:
-            temporary.unlink()
+        return self._parse_secret(self.folder.link(_SEED_FILE, text.encode(), 0o600))
 
     def _publish(self, pem: bytes) -> None:
-        came = self._read(ROOT_FILE)
+        came = self.folder.read(ROOT_FILE)
         if came == pem:
             return
         if came is not None:
-            raise self._error(ROOT_FILE, "is not the root of the seed beside it: remove the folder")
-        try:
-            os.replace(self._write_temporary(pem, 0o644), self.directory / ROOT_FILE)
-        except OSError as error:
-            raise self._error(ROOT_FILE, f"cannot be written: {error.strerror}") from None
+            raise self.folder.error(ROOT_FILE, "is not the root of the seed beside it: remove the folder")
+        self.folder.replace(ROOT_FILE, pem, 0o644)
 
-    def _write_temporary(self, data: bytes, mode: int) -> Path:
-        path = self.directory / f".{secrets.token_hex(8)}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        return path
+    def _secret(self) -> SimulatedSecret | None:
+        data = self.folder.read_secret(_SEED_FILE)
+        return None if data is None else self._parse_secret(data)
 
-    def _secret(self) -> _Secret | None:
-        data = self._read(_SEED_FILE)
-        if data is None:
-            return None
-        if (self.directory / _SEED_FILE).stat().st_mode & 0o077:
-            raise self._error(_SEED_FILE, "may be read by others: chmod 600 it, or remove the folder")
+    def _parse_secret(self, data: bytes) -> SimulatedSecret:
         try:
             members = json.loads(data)
-            secret = _Secret(bytes.fromhex(members["seed"]), datetime.fromisoformat(members["created"]))
+            secret = SimulatedSecret(
+                bytes.fromhex(members["seed"]), datetime.fromisoformat(members["created"])
+            )
         except (ValueError, TypeError, KeyError):
-            raise self._error(_SEED_FILE, "is not what was written here: remove the folder") from None
+            raise self.folder.error(_SEED_FILE, "is not what was written here: remove the folder") from None
         if len(secret.seed) != _SEED_BYTES or secret.created.tzinfo is None:
-            raise self._error(_SEED_FILE, "is not what was written here: remove the folder")
+            raise self.folder.error(_SEED_FILE, "is not what was written here: remove the folder")
         return secret
 
     def _parse_root(self, data: bytes) -> Certificate:
@@ -161,20 +144,7 @@ class SimulatedStore:
             (der,) = decode_pem_certificates(data, ROOT_FILE)
             root = parse_certificate(der, what=ROOT_FILE)
         except (EAAError, ValueError) as error:
-            raise self._error(ROOT_FILE, f"is no certificate: {error}") from None
+            raise self.folder.error(ROOT_FILE, f"is no certificate: {error}") from None
         if not root.common_name.startswith(SIMULATED_NAME_PREFIX):
-            raise self._error(ROOT_FILE, f"is not of a simulated vendor: {root.common_name!r}")
+            raise self.folder.error(ROOT_FILE, f"is not of a simulated vendor: {root.common_name!r}")
         return root
-
-    def _read(self, name: str) -> bytes | None:
-        try:
-            with (self.directory / name).open("rb") as stream:
-                return stream.read(_MAX_FILE_BYTES)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._error(name, f"cannot be read: {error.strerror}") from None
-
-    def _error(self, name: str, what: str) -> ConfigError:
-        path = self.directory / name if name else self.directory
-        return ConfigError(f"simulated vendor: {path} {what}", detail="simulated_store", file=str(path))

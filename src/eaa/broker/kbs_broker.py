@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from eaa.appraisal.ear import small_claims
+from eaa.appraisal.ear import is_small, small_claims
 from eaa.broker.judgement import Judgement, Terms, appraised, judge, not_appraised
 from eaa.broker.kbs.challenge import ID_BYTES, NONCE_BYTES, Challenge, open_challenge, seal_challenge
 from eaa.broker.kbs.evidence import require_readable
@@ -33,8 +33,9 @@ __all__ = ["Asked", "Attested", "Challenged", "KbsBroker", "KbsTerms"]
 
 #: Attestations of at most so many bytes take so short that others do not mind waiting for them.
 _SHORT_BYTES = 64 * 1024
-#: Attestation results of sessions that are read again and again.
-_KEPT_SESSIONS = 4096
+#: Attestation results of sessions that are read again and again: so many, of tokens of so many characters.
+#: An event log may make one of a megabyte.
+_KEPT_SESSIONS, _KEPT_CHARACTERS = 4096, 16 * 1024 * 1024
 #: Where an attestation result has the guest's key, ours first and then as Trustee's verifiers put it.
 _KEY_PLACES = (
     ("submods", "cpu0", "ear.veraison.annotated-evidence", "runtime_data_claims", "tee-pubkey"),
@@ -114,7 +115,8 @@ class KbsBroker:
         self._sessions, self._decisions, self._releaser = sessions, decisions, releaser
         self._terms, self._clock, self._new_id, self._random = terms, clock, new_id, random
         self._run, self._events = run, events
-        self._kept: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Mapping[str, Any], int]] = OrderedDict()
+        self._kept_characters = 0
 
     def use(self, verifier: EnvironmentVerifier) -> None:
         """From now on evidence is verified by ``verifier``."""
@@ -166,7 +168,9 @@ class KbsBroker:
             work = partial(self._judged, body, challenge, decision_id, now, asked)
             judgement, token = work() if len(body) <= _SHORT_BYTES else await self._run(work)
             decision = appraised(decision_id, now, who, judgement)
-            await self._sessions.spend(Session(challenge.session_id, token, challenge.expires_at), decision)
+            # What the guest wants left out of its token, policies see all the same.
+            kept = self._issued(judgement, small=False) if asked.small else token
+            await self._sessions.spend(Session(challenge.session_id, kept, challenge.expires_at), decision)
         except EAAError as error:
             self._events.attested(challenge.tee, error)
             error.decision = decision_id
@@ -186,9 +190,12 @@ class KbsBroker:
             terms=self._terms.tokens, token_id=decision_id, now=now, audience=asked.audience,
             nonce=asked.nonce,
         )  # fmt: skip
-        whole = self._terms.verbose_tokens and not asked.small
+        return judgement, self._issued(judgement, small=asked.small)
+
+    def _issued(self, judgement: Judgement, *, small: bool) -> str:
+        whole = self._terms.verbose_tokens and not small
         claims = judgement.claims if whole else small_claims(judgement.claims)
-        return judgement, issue_token(claims, self._books.keys.signing)
+        return issue_token(claims, self._books.keys.signing)
 
     async def _refused(self, error: EAAError, challenge: Challenge, decision: Decision) -> None:
         """Keep the refusal. Only one session of an id is ever kept, so that a replay is kept without."""
@@ -231,36 +238,51 @@ class KbsBroker:
         if cookie is None and bearer is not None:
             return self._believed(bearer, now), ProtocolVersion.V0_4_0
         challenge = self._opened(cookie, now)
-        held = self._kept.get(challenge.session_id)
+        held, _ = self._kept.get(challenge.session_id, (None, 0))
         if held is None:
             session = await self._sessions.read(challenge.session_id)
             if session is None or session.token is None:
                 raise SessionError("the session has not attested", detail="not_attested")
             held = token_claims(session.token)
-            self._keep(challenge.session_id, held)
+            self._keep(challenge.session_id, held, len(session.token))
         if datetime.fromtimestamp(held["exp"], UTC) <= now:
             raise SessionError("the session's attestation result has expired", detail="expired")
         return held, challenge.version
 
     def _believed(self, bearer: str, now: datetime) -> dict[str, Any]:
-        """Any fault of a token is one of the session: the guest starts over."""
+        """Any fault of a token is one of the session: the guest starts over.
+
+        A guest that chooses what its token leaves out would choose what a policy finds missing.
+
+        Raises:
+            SessionError: it does not hold.
+            AccessDenied: ``access_denied.small_token``, unless all tokens are small.
+        """
         try:
-            return verify_token(
+            claims = verify_token(
                 bearer, now=now, keys=self._books.keys.published, trust_anchors=(),
                 issuer=self._terms.tokens.issuer, audience="", nonce="",
             )  # fmt: skip
         except EAAError as error:
             raise SessionError(f"the token does not hold: {error}", detail="token") from None
+        if self._terms.verbose_tokens and is_small(claims):
+            raise AccessDenied(
+                "the token is small: policies are not asked about what a guest left out", detail="small_token"
+            )
+        return claims
 
     def _opened(self, cookie: str | None, now: datetime) -> Challenge:
         if cookie is None:
             raise SessionError("the request comes without session and without token", detail="missing")
         return open_challenge(cookie, self._books.keys.challenges, now)
 
-    def _keep(self, session_id: str, held: Mapping[str, Any]) -> None:
-        self._kept[session_id] = held
-        if len(self._kept) > _KEPT_SESSIONS:
-            self._kept.popitem(last=False)
+    def _keep(self, session_id: str, held: Mapping[str, Any], characters: int) -> None:
+        _, before = self._kept.pop(session_id, (None, 0))  # two requests at once
+        self._kept[session_id] = held, characters
+        self._kept_characters += characters - before
+        while len(self._kept) > _KEPT_SESSIONS or self._kept_characters > _KEPT_CHARACTERS:
+            _, (_, gone) = self._kept.popitem(last=False)
+            self._kept_characters -= gone
 
 
 def _guest_key(claims: Mapping[str, Any], version: ProtocolVersion) -> TeePublicKey:

@@ -14,7 +14,7 @@ from eaa.errors import StorageError
 
 __all__ = ["AUTHORITY", "CHALLENGE", "TOKEN", "KeyBook", "Rotation"]
 
-#: How far the clock of another replica may be behind when the first keys are made.
+#: How far the clock of another replica may be behind when the first keys are made, and ahead later.
 _SKEW = timedelta(hours=1)
 #: Purposes of service keys.
 TOKEN, CHALLENGE, AUTHORITY = "token", "challenge", "token-authority"
@@ -57,16 +57,23 @@ class Rotation:
     overlap: timedelta
 
     def due(self, keys: Sequence[ServiceKey], purpose: str, *, now: datetime) -> bool:
-        """Whether the newest key of ``purpose`` is so old that its successor has to be published."""
-        newest = max((key.active_from for key in keys if key.purpose == purpose), default=None)
-        return newest is None or now >= newest + self.period - self.lead
+        """Whether none of ``purpose`` is active, or the newest so old that its successor has to be published.
+
+        Keys that begin later than any rotation lets them are of a clock that was wrong, and do not count.
+        """
+        begins = [key.active_from for key in keys if key.purpose == purpose]
+        if not any(begin <= now for begin in begins):
+            return True
+        newest = max(begin for begin in begins if begin <= now + self.lead + _SKEW)
+        return now >= newest + self.period - self.lead
 
     def term(self, keys: Sequence[ServiceKey], purpose: str, *, now: datetime) -> tuple[datetime, datetime]:
         """From when a new key signs, and until when it is believed.
 
-        The first one signs at once, also at a replica whose clock is behind by less than an hour.
+        Where none is active it signs at once, also at a replica whose clock is behind by less than an hour.
         """
-        begins = now - _SKEW if not any(key.purpose == purpose for key in keys) else now + self.lead
+        active = any(key.purpose == purpose and key.active_from <= now for key in keys)
+        begins = now + self.lead if active else now - _SKEW
         return begins, begins + self.period + self.lead + self.overlap
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from eaa.broker.judgement import Environment, Terms, appraised, judge, not_appraised
 from eaa.broker.names import ResourcePath
 from eaa.broker.ports import DecisionLog, PolicyEngine
 from eaa.broker.release import KEY_PLUGIN, RESOURCE_PLUGIN, CurrentBooks, Events, Releaser, Subject
 from eaa.broker.trustee_claims import policy_claims, policy_input, tee_class
-from eaa.errors import AccessDenied, EAAError
+from eaa.errors import AccessDenied, EAAError, ValidityPeriodError
 from eaa.tls.peer import PeerIdentity
 from eaa.verify.result import VerifiedEvidence
 
@@ -21,7 +21,8 @@ __all__ = ["PeerAccess"]
 class PeerAccess:
     """Access of one connection; ``peer`` gives who is at its other end, as proven last.
 
-    Its evidence is appraised at the first request, and again when it was renewed or the policies changed.
+    Its evidence is appraised at the first request, and again when it was renewed, when the policies changed,
+    and when the result has expired: a connection that stays open outlives no reference value.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class PeerAccess:
         self._events = events
         self._subject: Subject | None = None
         self._appraised: tuple[VerifiedEvidence, int] | None = None
+        self._until = datetime.min.replace(tzinfo=UTC)
 
     async def resource(self, path: ResourcePath) -> bytes:
         """The newest version of the resource at ``path``; raises as :meth:`Releaser.release`."""
@@ -58,20 +60,28 @@ class PeerAccess:
 
         Raises:
             AccessDenied: ``access_denied.not_attested``: it has proven nothing.
+            ValidityPeriodError: ``validity_period.endorsements``: what vouched for its evidence has expired.
         """
         result = self._peer().result
         if result is None:
             raise AccessDenied("the peer has shown no evidence", detail="not_attested")
+        verified, now = result.verified, self._clock()
+        expiry = verified.endorsements_expire
+        if expiry is not None and now >= expiry:
+            raise ValidityPeriodError(
+                f"the endorsements of the peer's evidence expired at {expiry}, now is {now}",
+                detail="endorsements",
+            )
         book = self._books.policies
-        if self._subject is None or self._appraised != (result.verified, book.generation):
-            self._subject = await self._judged(result.verified)
-            self._appraised = (result.verified, book.generation)
+        if self._subject is None or self._appraised != (verified, book.generation) or now >= self._until:
+            self._subject = await self._judged(verified)
+            self._appraised, self._until = (verified, book.generation), now + self._terms.lifetime
         return self._subject
 
     async def _judged(self, verified: VerifiedEvidence) -> Subject:
         now = self._clock()
         decision_id = self._new_id(now)
-        sha256 = hashlib.sha256(verified.quote.encode()).hexdigest()
+        sha256 = hashlib.sha256(verified.evidence).hexdigest()
         try:
             judgement = judge(
                 [_environment(verified, sha256)], engine=self._engine, book=self._books.policies,

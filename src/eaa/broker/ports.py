@@ -77,7 +77,7 @@ class Resources(Protocol):
 
 
 class Keys(Protocol):
-    """Keys that wrap the keys of images, by id, in versions. An annotation names the version it needs."""
+    """Keys that wrap the keys of images, by id, in versions. Guests get the newest: packets name none."""
 
     async def put(self, kid: str, material: bytes, *, by: str, now: datetime) -> KeyInfo:
         """A new version: creation, import and rotation alike. 16, 24 or 32 bytes."""

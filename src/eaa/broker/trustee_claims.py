@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import Any
 
 from eaa.broker.trustee_event_log import event_log_claims
+from eaa.broker.trustee_snp_claims import snp_policy_claims
 from eaa.endorsements.pck import SgxType
-from eaa.errors import BindingError, UsageError
+from eaa.errors import BindingError, UnsupportedError, UsageError
 from eaa.evidence.dcap_quote import DcapQuote
 from eaa.evidence.event_hash import HashAlgorithm
 from eaa.evidence.event_log import EventLog
@@ -25,7 +26,9 @@ from eaa.evidence.layout import Structure
 from eaa.evidence.sgx import EnclaveReport
 from eaa.evidence.tdx import TdReport, TdReport15
 from eaa.verify.claims import rfc3339
+from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.result import VerifiedEvidence
+from eaa.verify.snp_result import VerifiedSnpEvidence
 
 __all__ = ["TEE_CLASSES", "policy_claims", "policy_input", "sample_claims", "tee_class"]
 
@@ -81,7 +84,7 @@ def tee_class(tee: str) -> str:
 
 
 def policy_claims(verified: VerifiedEvidence, event_log: EventLog | None) -> tuple[str, dict[str, Any]]:
-    """The TEE, ``tdx`` or ``sgx``, and its claims, ``report_data`` and ``init_data`` among them.
+    """The TEE, ``tdx``, ``sgx`` or ``snp``, and its claims, ``report_data`` and ``init_data`` among them.
 
     The event log of a TD is claimed only if it replays to all four RTMRs. That makes its digests believable;
     of its details only those are whose ``digest_matches_event`` is true.
@@ -89,8 +92,15 @@ def policy_claims(verified: VerifiedEvidence, event_log: EventLog | None) -> tup
     Raises:
         BindingError: ``binding.event_log``: the log does not replay to the quote.
         FormatError: the log has no SHA-384 digests.
-        UsageError: ``usage.event_log``: an enclave has none.
+        UnsupportedError: ``unsupported.policy_claims``: another kind of evidence.
+        UsageError: ``usage.event_log``: an enclave or an SNP guest has none.
     """
+    if isinstance(verified, VerifiedSnpEvidence):
+        if event_log is not None:
+            raise UsageError("an SNP guest has no event log that its report vouches for", detail="event_log")
+        return verified.tee, snp_policy_claims(verified)
+    if not isinstance(verified, VerifiedDcapEvidence):
+        raise UnsupportedError(f"no claims for policies are known of {verified.tee}", detail="policy_claims")
     quote, body = verified.quote, verified.quote.body
     if isinstance(body, EnclaveReport):
         if event_log is not None:
@@ -183,7 +193,7 @@ def _sgx(quote: DcapQuote, body: EnclaveReport) -> dict[str, Any]:
     }
 
 
-def _dcap(verified: VerifiedEvidence) -> dict[str, Any]:
+def _dcap(verified: VerifiedDcapEvidence) -> dict[str, Any]:
     pck, tcb = verified.pck, verified.tcb
     claims: dict[str, Any] = {
         "tcb_status": str(tcb.status),
@@ -194,7 +204,7 @@ def _dcap(verified: VerifiedEvidence) -> dict[str, Any]:
         "collateral_expiration_status": "0",
         "latest_issue_date": rfc3339(verified.endorsements_issued),
         "earliest_expiration_date": rfc3339(verified.endorsements_expire),
-        "root_key_id": _key_id(verified.trust_anchor.spki),
+        "root_key_id": _key_id(verified.root.spki),
         "platform_provider_id": pck.ppid.hex(),
         "sgx_type": _SGX_TYPES[pck.sgx_type],
     }

@@ -4,8 +4,10 @@
  2. Init-data, if given, is what the hardware says the guest was started with.
  3. The evidence is genuine, and its signed report data is one of those that bind the challenge and the key.
  4. An event log that came with it leads to the registers that the hardware signed.
+ 5. An SNP report is acceptable to the verifier's own policy: the key that signed it, the chip, committed
+    firmware, and who in the guest asked for it.
 
-How acceptable it is, an out-of-date platform or a debug bit included, is left to the policy.
+How acceptable it is beyond that, an out-of-date platform or a debug bit included, is left to the policy.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from eaa.appraisal.appraise import appraise, require
 from eaa.broker.judgement import Environment
 from eaa.broker.kbs.binding import additional_digest, primary_digests, report_data_field
 from eaa.broker.kbs.challenge import Challenge
@@ -26,11 +29,14 @@ from eaa.broker.kbs.init_data import InitData, expected_register, parse_init_dat
 from eaa.broker.kbs.messages import AttestRequest
 from eaa.broker.kbs.tees import Tee
 from eaa.broker.trustee_claims import policy_claims, policy_input, sample_claims, tee_class
-from eaa.endorsements.collateral import IntelCollateral
+from eaa.endorsements.amd_attached import endorsements_of_table, parts_of_endorsements
+from eaa.endorsements.amd_endorsements import AmdParts, SnpEndorsements
 from eaa.errors import AccessDenied, BindingError
 from eaa.evidence.event_log import parse_event_log
-from eaa.tls.dcap_verifier import DcapVerifier
-from eaa.tls.peer import AttachedEvidence, EvidenceKind
+from eaa.evidence.snp import parse_snp_report
+from eaa.tls.evidence_verifier import EvidenceVerifier
+from eaa.tls.peer import AttachedEvidence, Endorsements, EvidenceKind
+from eaa.verify.snp_result import VerifiedSnpEvidence
 
 __all__ = ["EnvironmentVerifier"]
 
@@ -43,8 +49,8 @@ class EnvironmentVerifier:
     pool is all there is. ``unsafe_sample`` takes the TEE ``sample`` at its word.
     """
 
-    dcap: DcapVerifier
-    attached: Callable[[EvidenceKind], IntelCollateral | None]
+    verifier: EvidenceVerifier
+    attached: Callable[[EvidenceKind], Endorsements | None]
     unsafe_sample: bool
 
     def verify(self, request: AttestRequest, challenge: Challenge, *, now: datetime) -> list[Environment]:
@@ -55,6 +61,7 @@ class EnvironmentVerifier:
             AccessDenied: ``access_denied.sample``.
             EndorsementNotFound: there is nothing to verify it with.
             VerificationError: not genuine, or not bound to the challenge, the key, or the init-data.
+            AppraisalDenied: an SNP report that the verifier's own policy does not take.
         """
         init_data = parse_init_data(request.init_data) if request.init_data is not None else None
         runtime: dict[str, Any] = {"nonce": request.nonce, "tee-pubkey": dict(request.tee_key.jwk)}
@@ -90,7 +97,7 @@ class EnvironmentVerifier:
         else:
             # 2.
             register = expected_register(tee, init_data.digest) if init_data is not None else None
-            # 3.–4.
+            # 3.–5.
             claims = self._genuine(evidence, expected, register, now)
             sha256 = hashlib.sha256(evidence.evidence).hexdigest()
         seen = policy_input(
@@ -104,14 +111,26 @@ class EnvironmentVerifier:
     def _genuine(
         self, evidence: ParsedEvidence, expected: Sequence[bytes], register: bytes | None, now: datetime
     ) -> dict[str, Any]:
-        verified = self.dcap.verify_genuine(
-            AttachedEvidence(evidence.kind, evidence.evidence, self.attached(evidence.kind)),
+        verified = self.verifier.verify_genuine(
+            AttachedEvidence(evidence.kind, evidence.evidence, self._endorsements(evidence)),
             report_data=expected,
             config_id=register,
             now=now,
         )
         log = parse_event_log(evidence.event_log) if evidence.event_log is not None else None
-        return policy_claims(verified, log)[1]
+        claims = policy_claims(verified, log)[1]
+        # 5.
+        if isinstance(verified, VerifiedSnpEvidence):
+            require(appraise(verified, self.verifier.policy, now=now))
+        return claims
+
+    def _endorsements(self, evidence: ParsedEvidence) -> Endorsements | None:
+        """Those that go with the evidence; of an SNP report, what its host supplied with it too."""
+        attached = self.attached(evidence.kind)
+        if evidence.kind is not EvidenceKind.SNP_REPORT:
+            return attached
+        more = parts_of_endorsements(attached) if isinstance(attached, SnpEndorsements) else AmdParts()
+        return endorsements_of_table(parse_snp_report(evidence.evidence), evidence.certificates, more)
 
     def _sample(
         self, evidence: SampleEvidence, expected: Sequence[bytes], init_data: InitData | None

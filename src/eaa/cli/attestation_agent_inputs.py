@@ -69,6 +69,8 @@ def agent_inputs(values: dict[str, Any], options: ChannelOptions) -> AgentInputs
         return AgentInputs(terms, None, None, None, (f"no evidence is shown: {error}",))
     if terms.params is None:
         notes += ("no broker is named: there are no secrets; see --aa-kbc-params",)
+    if terms.params is not None and not terms.params.proves_broker:
+        notes += (f"{terms.params}: plain HTTP does not prove who answers: a resource may be anybody's",)
     attester, extender = _registers(attester, terms, options)
     channel = dataclasses.replace(config, attester=attester) if name == EAA_KBC else None
     return AgentInputs(terms, attester, extender, channel, notes)

@@ -100,7 +100,11 @@ def pull(
     with TerminalProgress() as progress:
         pulled = session.run(
             lambda agent: pull_image(
-                reference, target, Sources(agent.secrets, policy, sigstore, auth), terms, progress
+                reference,
+                target,
+                Sources(agent.secrets, policy, sigstore, auth, proven=agent.proves_broker),
+                terms,
+                progress,
             )
         )
     if pulled.skipped.counts:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,26 +14,28 @@ import click
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.reference_values import parse_reference_values
 from eaa.attester.instances import AttesterOptions, choose_attester
+from eaa.attester.simulated_amd_store import SimulatedAmdStore
 from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.cli.anchors import load_anchors
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.params import StatusList
-from eaa.codec.text import decode_hex
+from eaa.cli.simulated_fields import simulated_fields
+from eaa.cli.simulated_snp_fields import simulated_snp_guest
+from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
 from eaa.endorsements.pool import EndorsementPool, merge
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, FormatError, UsageError
-from eaa.tls.instances import SIMULATED, VERIFIERS, find_instance, require_crypto, require_tls
+from eaa.tls.instances import SIMULATED, SIMULATED_SNP, VERIFIERS, find_instance, require_crypto, require_tls
 from eaa.tls.peer import Attester, PeerVerifier, Profile
-from eaa.tls.verifiers import DcapVerifier, make_verifier
+from eaa.tls.verifiers import EvidenceVerifier, make_verifier
 from eaa.transport.config import ChannelConfig
 from eaa.verify.dcap import Memo
 
 __all__ = [
     "LOG_LEVELS",
-    "SIMULATED_MR_ENCLAVE",
     "ChannelOptions",
     "build_channel_config",
     "channel_options",
@@ -41,8 +43,6 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: MRENCLAVE of the attester ``simulated``, for the demo and for tests: 64 hex digits.
-SIMULATED_MR_ENCLAVE = "EAA_SIMULATED_MRENCLAVE"
 #: As the originals spell them.
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal", "off")
 #: Chains, identities, TCB infos and revocation lists of a few hundred platforms.
@@ -138,12 +138,12 @@ def _options(short: str, log_level: str) -> list[Callable[[Any], Any]]:
         option("--collateral", multiple=True, metavar="PATH",
                help="Own endorsements, preferred to what peers attach: a file or a folder. Repeatable."),
         option("--trust-anchor", multiple=True, metavar="FILE",
-               help="Root certificate, PEM or DER, to trust instead of Intel's. Repeatable."),
+               help="Root certificate, PEM or DER, to trust instead of Intel's and AMD's. Repeatable."),
         option("--reference", metavar="FILE",
                help="Reference values that the peer's measurements must match."),
         option("--accept-status", type=StatusList(), multiple=True, metavar="STATUS",
                help="TCB statuses to accept. Repeatable, or separated by commas.  [default: UpToDate]"),
-        option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave or TD."),
+        option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave, TD or guest."),
         option("--unsafe-null", is_flag=True,
                help="Allow nullattester and nullverifier to be named: nothing is proven then."),
         option("--simulated-dir", metavar="DIR",
@@ -157,11 +157,12 @@ def build_channel_config(
     needs_attester: bool,
     needs_verifier: bool,
     policy: Policy | None = None,
+    allow_missing_crl: bool = False,
 ) -> tuple[ChannelConfig, tuple[str, ...]]:
     """The configuration, and what is to be said once before it is used.
 
     ``mutual`` needs both an attester and a verifier, whatever the flags say. ``policy`` replaces that of
-    the options.
+    the options. ``allow_missing_crl`` is about SNP reports, see :func:`make_verifier`.
 
     Raises:
         UsageError, ConfigError, UnsupportedError, AttesterError: what is named cannot be had, and why.
@@ -171,7 +172,9 @@ def build_channel_config(
     notes: list[str] = []
     config = ChannelConfig(
         attester=_attester(options, notes) if needs_attester or options.mutual else None,
-        verifier=_verifier(options, policy, notes) if needs_verifier or options.mutual else None,
+        verifier=_verifier(options, policy, notes, allow_missing_crl)
+        if needs_verifier or options.mutual
+        else None,
         profile=options.profile,
         mutual=options.mutual,
     )
@@ -179,10 +182,17 @@ def build_channel_config(
 
 
 def _attester(options: ChannelOptions, notes: list[str]) -> Attester:
-    settings = AttesterOptions(
-        simulated_directory=options.simulated_store.directory,
-        simulated_fields=_simulated_fields(os.environ),
-    )
+    settings = AttesterOptions(simulated_directory=options.simulated_store.directory)
+    if options.attester == SIMULATED_SNP:
+        guest = simulated_snp_guest(os.environ)
+        settings = replace(
+            settings,
+            simulated_fields=guest.fields,
+            simulated_machine=guest.machine,
+            simulated_debug=guest.debug,
+        )
+    else:
+        settings = replace(settings, simulated_fields=simulated_fields(options.attester, os.environ))
     chosen = choose_attester(
         options.attester, root=Path("/"), options=settings, allow_null=options.unsafe_null
     )
@@ -190,18 +200,9 @@ def _attester(options: ChannelOptions, notes: list[str]) -> Attester:
     return chosen.attester
 
 
-def _simulated_fields(environment: Mapping[str, str]) -> dict[str, Any]:
-    """What a simulated enclave says of itself, where the environment wants it otherwise."""
-    text = environment.get(SIMULATED_MR_ENCLAVE)
-    if not text:
-        return {}
-    try:
-        return {"mr_enclave": decode_hex(text, "environment", SIMULATED_MR_ENCLAVE, length=32)}
-    except FormatError as error:
-        raise ConfigError(str(error), detail="simulated_mr_enclave", key=SIMULATED_MR_ENCLAVE) from None
-
-
-def _verifier(options: ChannelOptions, policy: Policy | None, notes: list[str]) -> PeerVerifier:
+def _verifier(
+    options: ChannelOptions, policy: Policy | None, notes: list[str], allow_missing_crl: bool
+) -> PeerVerifier:
     policy = policy or options.policy()
     verifier = make_verifier(
         options.verifier,
@@ -210,9 +211,10 @@ def _verifier(options: ChannelOptions, policy: Policy | None, notes: list[str]) 
         trust_anchors=_anchors(options),
         memo=Memo(_MEMO_ENTRIES),
         allow_null=options.unsafe_null,
+        allow_missing_crl=allow_missing_crl,
     )
     notes += verifier.notes
-    if isinstance(verifier, DcapVerifier) and policy.reference_values is None:
+    if isinstance(verifier, EvidenceVerifier) and policy.reference_values is None:
         notes.append("no measurement is compared: there is no --reference; any code passes")
     return verifier
 
@@ -228,13 +230,17 @@ def _pool(options: ChannelOptions, notes: list[str]) -> EndorsementPool | None:
 
 
 def _anchors(options: ChannelOptions) -> tuple[Certificate, ...]:
-    """Of ``simulated`` its vendor's root alone; else those that were named, or Intel's."""
+    """Of ``simulated`` its vendors' roots alone; else those that were named, or Intel's and AMD's."""
     simulated = options.verifier and find_instance(VERIFIERS, "verifier", options.verifier).name == SIMULATED
     if not simulated:
-        return load_anchors(options.trust_anchor) or INTEL_SGX_ROOTS
+        return load_anchors(options.trust_anchor) or (*INTEL_SGX_ROOTS, *AMD_ARKS)
     if options.trust_anchor:
         raise UsageError(
-            "--verifier simulated believes the root in its own folder; --trust-anchor does not go with it",
+            "--verifier simulated believes the roots in its own folder; --trust-anchor does not go with it",
             detail="trust_anchors",
         )
-    return (options.simulated_store.trust_anchor(now=datetime.now(UTC)),)
+    store, now = options.simulated_store, datetime.now(UTC)
+    amd = SimulatedAmdStore(store)
+    # Its keys take seconds to make: not for those who have other evidence.
+    arks = amd.trust_anchors(now=now) if options.verifier == SIMULATED_SNP else amd.known_anchors()
+    return (store.trust_anchor(now=now), *arks)

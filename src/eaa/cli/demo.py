@@ -1,4 +1,4 @@
-"""``make demo``: simulated attesters and their verdicts, each with its reason; a real quote; flow and broker.
+"""``make demo``: simulated attesters and their verdicts, each with its reason; a real quote; then processes.
 
 Exit code 0 if every verdict is the expected one, 1 if not.
 """
@@ -21,6 +21,7 @@ from eaa.cli.console import clean, silence_stdout
 from eaa.cli.demo_broker import broker
 from eaa.cli.demo_cases import ACCEPTED, Case, Shown, judge, simulated_cases
 from eaa.cli.demo_flow import flow
+from eaa.cli.demo_image import image
 from eaa.cli.demo_real import find_vectors, real_case
 from eaa.errors import EAAError, outcome_of
 from eaa.verify.claims import rfc3339
@@ -32,6 +33,7 @@ _TITLE, _VERDICT = 18, 10  # columns
 _INDENT = " " * (_TITLE + 2)
 _REPORT_DATA_BYTES = 64
 _INTERRUPTED = 130
+_COLOURS = {ACCEPTED: "green", "note": "yellow"}
 
 
 def main() -> int:
@@ -89,7 +91,7 @@ def _show(cases: Iterable[Case]) -> int:
 def _show_processes() -> int:
     """As :func:`_show`, of what goes on between processes."""
     unexpected = 0
-    for heading, outcomes in itertools.chain(flow(), broker()):
+    for heading, outcomes in itertools.chain(flow(), broker(), image()):
         _write(["", click.style(heading, bold=True)])
         for outcome in outcomes:
             _write(_lines(outcome.title, outcome.expected, outcome.shown))
@@ -98,10 +100,13 @@ def _show_processes() -> int:
 
 
 def _lines(title: str, expected: str, shown: Shown) -> Iterator[str]:
-    colour = "green" if shown.verdict == ACCEPTED else "red"
-    verdict = click.style(shown.verdict.upper().ljust(_VERDICT), fg=colour, bold=True)
+    verdict = click.style(
+        shown.verdict.upper().ljust(_VERDICT), fg=_COLOURS.get(shown.verdict, "red"), bold=True
+    )
     yield f"  {title:{_TITLE}}{verdict}{shown.code}"
-    yield from textwrap.wrap(clean(shown.reason), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    yield from textwrap.wrap(
+        clean(shown.reason), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+    )
     if shown.code != expected:
         yield click.style(f"{_INDENT}UNEXPECTED: should have been {expected}", fg="yellow", bold=True)
 

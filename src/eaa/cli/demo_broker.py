@@ -1,135 +1,87 @@
-"""The demo's broker: verdictd and verdict as processes, simulated TDX guests that ask for a disk's key."""
+"""The demo's broker: verdictd and verdict as processes, simulated guests that ask for their disk's key."""
 
 from __future__ import annotations
 
-import secrets
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from eaa.attester.simulated import SimulatedPlatform, SimulatedTdxGuest, SimulatedVendor, write_collateral
+from eaa.attester.simulated import SimulatedPlatform, SimulatedTdxGuest, SimulatedVendor
+from eaa.attester.simulated.amd_guest import SimulatedSnpGuest, SimulatedSnpPlatform
+from eaa.attester.simulated.amd_vendor import SimulatedAmdVendor
 from eaa.cli.demo_broker_guest import Guest
-from eaa.cli.demo_broker_owner import Owner
-from eaa.cli.demo_cases import ACCEPTED, Shown
+from eaa.cli.demo_broker_scene import OTHER, Scene, verdictd
 from eaa.cli.demo_flow_attacks import Outcome
-from eaa.cli.demo_flow_processes import listening
-from eaa.errors import EAAError, InternalError
+from eaa.evidence.snp import SnpReport, parse_snp_report
 
 __all__ = ["broker"]
 
-_KEY, _OTHER = "disks/key/1", "payroll/key/1"
-_KEY_BYTES = 32
 _WRONG_MR_TD = b"\xee" * 48
-_SEEN_SECONDS = 10.0
 
 
 def broker() -> Iterator[tuple[str, Iterator[Outcome]]]:
-    """The outcomes under their heading; everything is in a folder that is gone afterwards.
+    """The outcomes under their headings; everything is in a folder that is gone afterwards.
 
     Raises:
         EAAError: a process does not start, or does not do what it is asked.
     """
-    yield "Verdictd and verdict; a TDX guest asks for the key of its disk", _outcomes()
+    now = datetime.now(UTC).replace(microsecond=0)
+    td = SimulatedTdxGuest(SimulatedPlatform(SimulatedVendor(now=now)))
+    snp = SimulatedSnpGuest(SimulatedSnpPlatform(SimulatedAmdVendor(now=now)))
+    with tempfile.TemporaryDirectory(prefix="eaa-demo-") as name, verdictd(Path(name), td, snp) as scene:
+        yield "Verdictd and verdict; a TDX guest asks for the key of its disk", _tdx(scene, td)
+        yield "The same verdictd; an SEV-SNP guest asks for the key of its disk", _snp(scene, snp)
 
 
-def _outcomes() -> Iterator[Outcome]:
-    vendor = SimulatedVendor(now=datetime.now(UTC).replace(microsecond=0))
-    td = SimulatedTdxGuest(SimulatedPlatform(vendor))
-    with tempfile.TemporaryDirectory(prefix="eaa-demo-") as name, _verdictd(Path(name), td) as scene:
-        yield scene.released("good", td)
-        yield scene.refused(
-            "out of date",
-            "access_denied.policy (tdx.tcb_status)",
-            lambda: _fetch(scene, _old(vendor)),
-        )
-        changed = SimulatedTdxGuest(td.platform, mr_td=_WRONG_MR_TD)
-        yield scene.refused(
-            "wrong measurement", "access_denied.policy (tdx.mr_td)", lambda: _fetch(scene, changed)
-        )
-        yield scene.refused("replayed", "session.spent", Guest(scene.owner.url, td).replay)
-        yield scene.refused(
-            "another's path", "access_denied.policy (deny_all)", lambda: _fetch(scene, td, _OTHER)
-        )
+def _tdx(scene: Scene, td: SimulatedTdxGuest) -> Iterator[Outcome]:
+    yield scene.released("good", td)
+    yield scene.refused(
+        "out of date", "access_denied.policy (tdx.tcb_status)", lambda: scene.fetch(_old_td(td))
+    )
+    changed = SimulatedTdxGuest(td.platform, mr_td=_WRONG_MR_TD)
+    yield scene.refused("wrong measurement", "access_denied.policy (tdx.mr_td)", lambda: scene.fetch(changed))
+    yield scene.refused("replayed", "session.spent", Guest(scene.owner.url, td).replay)
+    yield scene.refused("another's path", "access_denied.policy (deny_all)", lambda: scene.fetch(td, OTHER))
 
 
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """A verdictd that serves, who owns it, and the key that it keeps for one guest."""
-
-    owner: Owner
-    key: bytes
-
-    def released(self, title: str, td: SimulatedTdxGuest) -> Outcome:
-        """Of the guest that gets the key."""
-        guest = Guest(self.owner.url, td)
-        try:
-            found, status = guest.fetch(_KEY)
-        except EAAError as error:
-            return Outcome(title, ACCEPTED, self._shown(error))
-        if found != self.key:
-            return Outcome(title, ACCEPTED, Shown("error", "another content", "it is not what the owner put"))
-        reason = (
-            f"gets {len(found)} bytes, encrypted to a key that is bound to its quote; the token says {status}"
-        )
-        return Outcome(title, ACCEPTED, Shown(ACCEPTED, ACCEPTED, reason))
-
-    def refused(self, title: str, expected: str, attempt: Callable[[], object]) -> Outcome:
-        """Of what must not succeed, with the reason that the owner reads."""
-        try:
-            attempt()
-        except EAAError as error:
-            return Outcome(title, expected, self._shown(error))
-        return Outcome(title, expected, Shown(ACCEPTED, ACCEPTED, "it got what it asked for"))
-
-    def _shown(self, error: EAAError) -> Shown:
-        if not error.decision:
-            return Shown("error", error.code, str(error))
-        rules, reason = self.owner.reason(error.decision)
-        code = str(error.fields["code"]) + (f" ({', '.join(rules)})" if rules else "")
-        return Shown("rejected", code, f"verdict explain {error.decision}: {reason}")
+def _snp(scene: Scene, snp: SimulatedSnpGuest) -> Iterator[Outcome]:
+    scene.owner.set_values(_expected(parse_snp_report(snp.collect(bytes(64)))))
+    Guest(scene.owner.url, snp).wait_until_affirming()
+    yield scene.released("good", snp)
+    yield scene.refused(
+        "out of date", "access_denied.policy (snp.snp_svn)", lambda: scene.fetch(_old_snp(snp))
+    )
+    debugged = SimulatedSnpGuest(snp.platform, debug=True)
+    yield scene.refused("debug", "access_denied.policy (snp.debug)", lambda: scene.fetch(debugged))
 
 
-@contextmanager
-def _verdictd(folder: Path, td: SimulatedTdxGuest) -> Iterator[_Scene]:
-    """Believes the vendor of ``td``, and has what its owner put: two keys, policies, what ``td`` runs."""
-    write_collateral(td.endorsements(), folder / "collateral")
-    root, state = folder / "root.pem", folder / "state"
-    root.write_bytes(td.platform.vendor.root.pem)
-    options = (
-        "--http", "127.0.0.1:0", "--listen", "", "--client-api", "", "--metrics", "",
-        "--state-directory", str(state), "--storage", f"sqlite:///{folder / 'verdictd.sqlite'}",
-        "--master-key", f"file:{folder / 'master.key'}",
-        "--collateral", str(folder / "collateral"), "--trust-anchor", str(root), "--drain-seconds", "1",
-    )  # fmt: skip
-    with listening("eaa.cli.verdictd", *options, environment={}) as url:
-        scene = _Scene(Owner(url, state / "admin" / "admin-key.pem", folder), secrets.token_bytes(_KEY_BYTES))
-        scene.owner.put_resource(_KEY, scene.key)
-        scene.owner.put_resource(_OTHER, secrets.token_bytes(_KEY_BYTES))
-        scene.owner.set_policy("resource/disks", "allow_affirming")
-        scene.owner.set_policy("resource-policy", "deny_all")
-        scene.owner.set_references(td.report)
-        _until_seen(scene.owner.url, td)
-        yield scene
+def _expected(report: SnpReport) -> dict[str, Any]:
+    """Reference values of ``default_cpu`` that accept what ``report`` says."""
+    tcb, policy, platform = report.reported_tcb, report.policy, report.platform_info
+    return {
+        "snp_launch_measurement": [report.body.measurement.hex()],
+        "snp_bootloader": [tcb.bootloader],
+        "snp_microcode": [tcb.microcode],
+        "snp_snp_svn": [tcb.snp],
+        "snp_tee_svn": [tcb.tee],
+        "snp_smt_enabled": platform.smt_enabled,
+        "snp_tsme_enabled": platform.tsme_enabled,
+        "snp_guest_abi_major": policy.abi_major,
+        "snp_guest_abi_minor": policy.abi_minor,
+        "snp_single_socket": policy.single_socket_required,
+        "snp_smt_allowed": policy.smt_allowed,
+    }
 
 
-def _until_seen(url: str, td: SimulatedTdxGuest) -> None:
-    """A service sees within a second what was changed in its storage."""
-    deadline = time.monotonic() + _SEEN_SECONDS
-    while Guest(url, td).status() != "affirming":
-        if time.monotonic() > deadline:
-            raise InternalError("verdictd does not see the reference values", detail="demo")
-        time.sleep(0.1)
-
-
-def _fetch(scene: _Scene, td: SimulatedTdxGuest, path: str = _KEY) -> object:
-    return Guest(scene.owner.url, td).fetch(path)
-
-
-def _old(vendor: SimulatedVendor) -> SimulatedTdxGuest:
-    platform = SimulatedPlatform(vendor, name="old machine")
+def _old_td(td: SimulatedTdxGuest) -> SimulatedTdxGuest:
+    platform = SimulatedPlatform(td.platform.vendor, name="old machine")
     platform.use_level(platform.tcb_info["sgx"].levels[1])
     return SimulatedTdxGuest(platform)
+
+
+def _old_snp(snp: SimulatedSnpGuest) -> SimulatedSnpGuest:
+    old = replace(snp.platform.tcb, snp=snp.platform.tcb.snp - 1)
+    return SimulatedSnpGuest(SimulatedSnpPlatform(snp.platform.vendor, name="old machine", tcb=old))

@@ -1,8 +1,9 @@
-"""A guest in the demo: a simulated TD that speaks the KBS protocol, and somebody who overhears it."""
+"""A guest in the demo: a simulated TD or SNP guest that speaks the KBS protocol, and who overhears it."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,23 +11,27 @@ from typing import Any
 import httpx
 
 from eaa.attester.simulated import SimulatedTdxGuest
+from eaa.attester.simulated.amd_guest import SimulatedSnpGuest
 from eaa.broker.tokens import verify_token
+from eaa.errors import InternalError
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.transport.kbs.answers import refusal
 from eaa.transport.kbs.client import KbsClient
 
-__all__ = ["Guest"]
+__all__ = ["Guest", "Machine"]
 
-_SECONDS = 20.0
+Machine = SimulatedTdxGuest | SimulatedSnpGuest
+
+_SECONDS, _SEEN_SECONDS = 20.0, 10.0
 _ISSUER = "verdictd"
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """The TD ``td``, whose broker is at ``url``; every call is a session of its own."""
+    """The guest on ``machine``, whose broker is at ``url``; every call is a session of its own."""
 
     url: str
-    td: SimulatedTdxGuest
+    machine: Machine
 
     def fetch(self, path: str) -> tuple[bytes, str]:
         """The content of ``path``, and what the token says of this guest.
@@ -44,6 +49,18 @@ class Guest:
         """
         return asyncio.run(self._status())
 
+    def wait_until_affirming(self) -> None:
+        """A service sees within a second what was changed in its storage.
+
+        Raises:
+            EAAError: the broker refuses the evidence, or does not affirm it in time.
+        """
+        deadline = time.monotonic() + _SEEN_SECONDS
+        while self.status() != "affirming":
+            if time.monotonic() > deadline:
+                raise InternalError("verdictd does not see the reference values", detail="demo")
+            time.sleep(0.1)
+
     def replay(self) -> None:
         """Attest, and have somebody send the same bytes in the same session again.
 
@@ -54,13 +71,13 @@ class Guest:
 
     async def _fetch(self, path: str) -> tuple[bytes, str]:
         async with self._http() as http:
-            client = KbsClient(http, _Attester(self.td), EvidenceKind.TDX_QUOTE)
+            client = self._client(http)
             content = await client.resource(path)
             return content, _status(client.token, (await http.get("/.well-known/jwks.json")).json())
 
     async def _status(self) -> str:
         async with self._http() as http:
-            token = await KbsClient(http, _Attester(self.td), EvidenceKind.TDX_QUOTE).attest()
+            token = await self._client(http).attest()
             return _status(token, (await http.get("/.well-known/jwks.json")).json())
 
     async def _replay(self) -> None:
@@ -71,10 +88,16 @@ class Guest:
                 overheard.append(request)
 
             http.event_hooks = {"request": [overhear]}
-            await KbsClient(http, _Attester(self.td), EvidenceKind.TDX_QUOTE).attest()
+            await self._client(http).attest()
             again = await http.send(overheard[-1])
             if not again.is_success:
                 raise refusal(again.status_code, again.content)
+
+    def _client(self, http: httpx.AsyncClient) -> KbsClient:
+        kind = (
+            EvidenceKind.TDX_QUOTE if isinstance(self.machine, SimulatedTdxGuest) else EvidenceKind.SNP_REPORT
+        )
+        return KbsClient(http, _Attester(self.machine, kind), kind)
 
     def _http(self) -> httpx.AsyncClient:
         # No proxy of the environment comes between.
@@ -83,13 +106,16 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class _Attester:
-    """Sends the quote alone: the broker has the endorsements."""
+    """Sends a TD's quote alone, for which the broker has endorsements; an SNP report with its own."""
 
-    td: SimulatedTdxGuest
+    machine: Machine
+    kind: EvidenceKind
     name: str = "simulated"
 
     def collect(self, report_data: bytes) -> AttachedEvidence:
-        return AttachedEvidence(EvidenceKind.TDX_QUOTE, self.td.collect(report_data))
+        machine = self.machine
+        endorsements = machine.endorsements() if isinstance(machine, SimulatedSnpGuest) else None
+        return AttachedEvidence(self.kind, machine.collect(report_data), endorsements)
 
 
 def _status(token: str, keys: dict[str, Any]) -> str:

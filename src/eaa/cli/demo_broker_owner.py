@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,33 @@ class Owner:
     admin_key: Path
     folder: Path
 
+    def verdict(self, *args: str) -> str:
+        """What the command ``verdict`` with ``args`` writes.
+
+        Raises:
+            InternalError: it fails; with what it says.
+        """
+        asked = {"VERDICTD_URL": self.url, "VERDICT_ADMIN_KEY": str(self.admin_key)}
+        done = run_to_end("eaa.cli.verdict_main", *args, environment=asked)
+        if done.code:
+            raise InternalError(f"verdict {' '.join(args)}: {done.err or done.out}", detail="demo")
+        return done.out
+
     def put_resource(self, path: str, content: bytes) -> None:
-        self._verdict("resource", "put", path, self._file("content", content))
+        self.verdict("resource", "put", path, self._file("content", content))
 
     def set_policy(self, prefix: str, name: str) -> None:
         """The template ``name`` decides on resources below ``prefix``."""
         text = template(name).text.encode()
-        self._verdict("policy", "set", "resource", prefix, self._file("policy.rego", text))
+        self.verdict("policy", "set", "resource", prefix, self._file("policy.rego", text))
 
     def set_references(self, report: TdReport) -> None:
         """Accept what runs in the TD of ``report``."""
-        values = {name: [getattr(report, field).hex()] for name, field in _REFERENCES.items()}
-        self._verdict("reference", "set", "--file", self._file("values.json", json.dumps(values).encode()))
+        self.set_values({name: [getattr(report, field).hex()] for name, field in _REFERENCES.items()})
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Accept ``values``, by the name of the reference value."""
+        self.verdict("reference", "set", "--file", self._file("values.json", json.dumps(values).encode()))
 
     def reason(self, decision_id: str) -> tuple[list[str], str]:
         """Which rules did not hold for a decision, or for the attestation before it; and in words."""
@@ -54,15 +70,8 @@ class Owner:
         )
 
     def _explain(self, decision_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._verdict("explain", decision_id, "-o", "json"))
+        found: dict[str, Any] = json.loads(self.verdict("explain", decision_id, "-o", "json"))
         return found
-
-    def _verdict(self, *args: str) -> str:
-        asked = {"VERDICTD_URL": self.url, "VERDICT_ADMIN_KEY": str(self.admin_key)}
-        done = run_to_end("eaa.cli.verdict_main", *args, environment=asked)
-        if done.code:
-            raise InternalError(f"verdict {' '.join(args)}: {done.err or done.out}", detail="demo")
-        return done.out
 
     def _file(self, name: str, content: bytes) -> str:
         path = self.folder / name

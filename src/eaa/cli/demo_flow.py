@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from eaa.attester.simulated_store import ENVIRONMENT_VARIABLE, SimulatedStore
-from eaa.cli.channel_options import SIMULATED_MR_ENCLAVE
 from eaa.cli.demo_cases import ACCEPTED, Shown
 from eaa.cli.demo_flow_attacks import Outcome, attacks
 from eaa.cli.demo_flow_processes import listening, run_to_end
 from eaa.cli.reference_store import STORE_VARIABLE
+from eaa.cli.simulated_fields import SIMULATED_MR_ENCLAVE
 from eaa.errors import InternalError
 from eaa.storage.reference_store import REFERENCE_FILE
 

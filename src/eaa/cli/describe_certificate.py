@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from eaa.endorsements.amd_roots import AMD_ARKS
+from eaa.endorsements.amd_vek import AMD_ARC, parse_vek_extensions
 from eaa.endorsements.crl import crl_der, parse_crl
 from eaa.endorsements.pck import SGX_EXTENSION_OID, parse_pck_extension
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
@@ -18,11 +20,14 @@ from eaa.endorsements.x509 import (
     parse_certificate,
     parse_certificate_chain,
 )
-from eaa.errors import FormatError
+from eaa.errors import FormatError, UnsupportedError
 from eaa.verify.claims import pck_claims, rfc3339
+from eaa.verify.snp_result import vek_claims
+from eaa.verify.snp_signatures import p384_key, rsa_key
 
 __all__ = ["describe_certificate", "describe_certificates", "describe_chain", "describe_crl"]
 
+_PINNED = frozenset(root.der for root in (*INTEL_SGX_ROOTS, *AMD_ARKS))
 _USAGES = {DIGITAL_SIGNATURE: "digitalSignature", KEY_CERT_SIGN: "keyCertSign", CRL_SIGN: "cRLSign"}
 
 
@@ -62,18 +67,32 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
         "serial": f"{certificate.serial:x}",
         "not_before": rfc3339(certificate.not_before),
         "not_after": rfc3339(certificate.not_after),
-        "public_key": "EC P-256" if certificate.public_point is not None else "other than EC P-256",
+        "public_key": _public_key(certificate),
         **_constraints(certificate),
         "extensions": {
             oid: "critical" if item.critical else "not critical"
             for oid, item in certificate.extensions.items()
         },
         "sha256": hashlib.sha256(certificate.der).hexdigest(),
-        "pinned_root": any(certificate.der == root.der for root in INTEL_SGX_ROOTS),
+        "pinned_root": certificate.der in _PINNED,
     }
     if SGX_EXTENSION_OID in certificate.extensions:
         described["sgx_extension"] = _sgx_extension(certificate)
+    if any(oid.startswith(AMD_ARC) for oid in certificate.extensions):
+        described["vek_extensions"] = _vek_extensions(certificate)
     return described
+
+
+def _public_key(certificate: Certificate) -> str:
+    if certificate.public_point is not None:
+        return "EC P-256"
+    for name, read in (("EC P-384", p384_key), ("RSA 4096", rsa_key)):
+        try:
+            read(certificate.spki)
+        except ValueError:
+            continue
+        return name
+    return "other than EC P-256, EC P-384 and RSA 4096"
 
 
 def _constraints(certificate: Certificate) -> dict[str, Any]:
@@ -84,6 +103,13 @@ def _constraints(certificate: Certificate) -> dict[str, Any]:
     except FormatError as error:
         return {"malformed": str(error)}
     return {"ca": ca, "path_length": path_length, "key_usage": usages}
+
+
+def _vek_extensions(certificate: Certificate) -> dict[str, Any]:
+    try:
+        return vek_claims(parse_vek_extensions(certificate))
+    except (FormatError, UnsupportedError) as error:
+        return {"malformed": str(error)}
 
 
 def _sgx_extension(certificate: Certificate) -> dict[str, Any]:

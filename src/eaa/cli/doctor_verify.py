@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import cryptography
 from cryptography.hazmat.backends.openssl import backend
 
+from eaa.appraisal.amd_advisories import AMD_ADVISORIES
 from eaa.attester.simulated import (
     SimulatedPlatform,
     SimulatedSgxEnclave,
@@ -18,13 +19,16 @@ from eaa.attester.simulated import (
     SimulatedVendor,
 )
 from eaa.cli.doctor_item import Item, Status
+from eaa.cli.doctor_known import known_issuers, known_report_signature, known_signature
+from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
+from eaa.endorsements.x509 import Certificate
 from eaa.errors import InternalError, SignatureError
+from eaa.evidence.snp_tcb import SnpProduct
 from eaa.verify.claims import rfc3339
 from eaa.verify.dcap import Memo, verify_quote
-from eaa.verify.primitives import p256_key, verify_p256_raw
+from eaa.verify.dcap_tees import DCAP_TEES
 from eaa.verify.result import Binding
-from eaa.verify.schemes import SCHEMES
 
 __all__ = ["verifying"]
 
@@ -37,17 +41,7 @@ _WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)
 _LATEST = datetime(2050, 1, 1, tzinfo=UTC)
 #: Inside MRENCLAVE of a quote of version 3, MRSEAM of version 4.
 _IN_BODY = 112
-_NOT_YET = {"snp": "AMD SEV-SNP", "sev": "AMD SEV", "csv": "Hygon CSV", "tpm": "TPM 2.0"}
-
-#: The key and the second signature example of RFC 6979, appendix A.2.5: P-256 with SHA-256, message "test".
-_POINT = bytes.fromhex(
-    "0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
-    "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"
-)
-_SIGNATURE = bytes.fromhex(
-    "f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367"
-    "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083"
-)
+_NOT_YET = {"sev": "AMD SEV", "csv": "Hygon CSV", "tpm": "TPM 2.0"}
 
 
 def verifying(now: datetime) -> Iterator[Item]:
@@ -57,9 +51,16 @@ def verifying(now: datetime) -> Iterator[Item]:
     yield _gil()
     yield _clock(now)
     yield from _anchors(now)
-    yield _guarded("signature check", _known_signature)
-    for tee in SCHEMES:
+    yield _guarded("signature check", known_signature)
+    yield _guarded("report signature check", known_report_signature)
+    yield _guarded("AMD's issuers", known_issuers)
+    for tee in DCAP_TEES:
         yield Item(_SECTION, tee.upper(), Status.PASS, "DCAP quotes, offline, endorsements from files")
+    yield Item(
+        _SECTION, "SNP", Status.PASS,
+        f"reports of {', '.join(SnpProduct)}, offline, endorsements from files; AMD's bulletins up to "
+        f"{AMD_ADVISORIES[-1].id} of {AMD_ADVISORIES[-1].published:%Y-%m-%d} are known",
+    )  # fmt: skip
     for name in _NOT_YET.values():
         yield Item(_SECTION, name, Status.SKIP, "not implemented in this release")
     yield _guarded("self-test", lambda: _self_test(now))
@@ -92,9 +93,15 @@ def _clock(now: datetime) -> Item:
 
 
 def _anchors(now: datetime) -> Iterator[Item]:
-    """Several certificates of one root: one that is valid is needed, none of them in particular."""
-    any_valid = any(root.not_before <= now <= root.not_after for root in INTEL_SGX_ROOTS)
-    for root in INTEL_SGX_ROOTS:
+    """Of Intel several certificates of one root: one that is valid is needed, none in particular."""
+    yield from _roots(INTEL_SGX_ROOTS, now)
+    for ark in AMD_ARKS:
+        yield from _roots((ark,), now)
+
+
+def _roots(roots: tuple[Certificate, ...], now: datetime) -> Iterator[Item]:
+    any_valid = any(root.not_before <= now <= root.not_after for root in roots)
+    for root in roots:
         valid = root.not_before <= now <= root.not_after
         digest = hashlib.sha256(root.der).hexdigest()[:16]
         reason = f"{root.common_name}, SHA-256 {digest}…, until {rfc3339(root.not_after)}"
@@ -109,16 +116,6 @@ def _guarded(name: str, work: Callable[[], str]) -> Item:
         return Item(_SECTION, name, Status.PASS, work(), needed=True)
     except Exception as error:
         return Item(_SECTION, name, Status.FAIL, f"{type(error).__name__}: {error}", needed=True)
-
-
-def _known_signature() -> str:
-    key = p256_key(_POINT)
-    verify_p256_raw(key, _SIGNATURE, b"test", "known signature", "self_test")
-    try:
-        verify_p256_raw(key, _SIGNATURE, b"tesu", "known signature", "self_test")
-    except SignatureError:
-        return "a known P-256 signature verifies, an altered message does not"
-    raise InternalError("a signature over another message verified", detail="self_test")
 
 
 def _self_test(now: datetime) -> str:

@@ -1,56 +1,11 @@
-"""From what was given to the bytes of evidence in it; anything else is refused by its name."""
+"""The event log in what was given."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from eaa.endorsements.recognise import Kind, recognise
+from eaa.errors import FormatError
 
-from eaa.endorsements.recognise import Kind, Recognised, recognise
-from eaa.errors import FormatError, UnsupportedError
-from eaa.evidence.dcap_quote import parse_quote
-
-__all__ = ["KIND_NAMES", "event_log_bytes", "recognise_evidence"]
-
-KIND_NAMES: Mapping[Kind, str] = MappingProxyType(
-    {
-        Kind.DCAP_QUOTE: "DCAP quote",
-        Kind.ENCLAVE_REPORT: "SGX enclave report",
-        Kind.TD_REPORT: "TD report body",
-        Kind.TDREPORT_STRUCT: "TDREPORT",
-        Kind.SNP_REPORT: "AMD SEV-SNP attestation report",
-        Kind.EVENT_LOG: "event log",
-        Kind.PCK_CERTIFICATE: "PCK certificate",
-        Kind.CERTIFICATE: "certificate",
-        Kind.CERTIFICATE_CHAIN: "certificate chain",
-        Kind.REVOCATION_LIST: "certificate revocation list",
-        Kind.TCB_INFO: "TCB info",
-        Kind.ENCLAVE_IDENTITY: "enclave identity",
-        Kind.COLLATERAL: "collateral",
-    }
-)
-#: Evidence that is none for a remote verifier: only the machine itself can check it.
-_LOCAL = {Kind.ENCLAVE_REPORT: "sgx", Kind.TD_REPORT: "tdx", Kind.TDREPORT_STRUCT: "tdx"}
-
-
-def recognise_evidence(data: bytes) -> Recognised:
-    """The quote in ``data``, of kind ``DCAP_QUOTE``.
-
-    Raises:
-        UnsupportedError: evidence that cannot be verified; ``fields["tee"]`` names its TEE.
-        FormatError: nothing known, or something that is no evidence.
-    """
-    found = _recognise(data)
-    if found.kind is Kind.DCAP_QUOTE:
-        return found
-    name = KIND_NAMES[found.kind]
-    if found.kind is Kind.SNP_REPORT:
-        raise UnsupportedError(f"{name}: verification is not implemented", detail="tee", tee="snp")
-    if found.kind in _LOCAL:
-        raise UnsupportedError(
-            f"{name}: carries no signature that another machine can verify; a quote does",
-            detail="local_report", tee=_LOCAL[found.kind],
-        )  # fmt: skip
-    raise FormatError(f"this is no evidence but: {name}", what="input", field="kind", detail="not_evidence")
+__all__ = ["event_log_bytes"]
 
 
 def event_log_bytes(data: bytes) -> bytes:
@@ -61,17 +16,3 @@ def event_log_bytes(data: bytes) -> bytes:
         return data
     logs = (item.data for item in (found, *found.beside) if item.kind is Kind.EVENT_LOG)
     return next(logs, data)
-
-
-def _recognise(data: bytes) -> Recognised:
-    try:
-        return recognise(data)
-    except FormatError as error:
-        # A quote was asked for: of binary, say in which field it is none.
-        if error.code == "format.unrecognised" and not _is_text(data):
-            parse_quote(data)
-        raise
-
-
-def _is_text(data: bytes) -> bool:
-    return data.isascii() and b"\x00" not in data

@@ -13,8 +13,9 @@ from eaa.cli.describe_certificate import describe_certificate, describe_certific
 from eaa.cli.describe_document import describe_endorsements, describe_identity, describe_tcb_info
 from eaa.cli.describe_event_log import describe_event_log
 from eaa.cli.describe_quote import describe_enclave_report, describe_quote, describe_td_report
-from eaa.cli.evidence import KIND_NAMES
+from eaa.cli.describe_snp import describe_snp_report, describe_table
 from eaa.cli.files import load_input
+from eaa.endorsements.evidence_kinds import KIND_NAMES
 from eaa.endorsements.recognise import Kind, Recognised, recognise
 from eaa.errors import UnsupportedError
 
@@ -25,10 +26,13 @@ _DESCRIBE: Mapping[Kind, Callable[[bytes], dict[str, Any]]] = MappingProxyType(
         Kind.DCAP_QUOTE: describe_quote,
         Kind.ENCLAVE_REPORT: describe_enclave_report,
         Kind.TD_REPORT: describe_td_report,
+        Kind.SNP_REPORT: describe_snp_report,
         Kind.EVENT_LOG: describe_event_log,
         Kind.PCK_CERTIFICATE: describe_certificate,
+        Kind.VEK_CERTIFICATE: describe_certificate,
         Kind.CERTIFICATE: describe_certificate,
         Kind.CERTIFICATE_CHAIN: describe_certificates,
+        Kind.CERTIFICATE_TABLE: describe_table,
         Kind.REVOCATION_LIST: describe_crl,
         Kind.TCB_INFO: describe_tcb_info,
         Kind.ENCLAVE_IDENTITY: describe_identity,
@@ -44,9 +48,9 @@ _DESCRIBE: Mapping[Kind, Callable[[bytes], dict[str, Any]]] = MappingProxyType(
 def inspect(file: str, output: str) -> None:
     """Show what is in FILE (- for stdin), every field by its name. Nothing is verified.
 
-    FILE holds a quote or report body, a PCK or other certificate, a certificate chain, a revocation
-    list, a TCB info, an enclave identity, collateral, or an event log; binary, hexadecimal, base64, PEM,
-    a stored HTTP response, or inside JSON.
+    FILE holds a quote, report body or SEV-SNP report, a PCK, VEK or other certificate, a certificate
+    chain or table, a revocation list, a TCB info, an enclave identity, collateral, or an event log;
+    binary, hexadecimal, base64, PEM, a stored HTTP response, or inside JSON.
 
     \b
     Examples:

@@ -14,13 +14,12 @@ from typing import Any
 from eaa.appraisal.appraise import appraise
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.result import AttestationResult
-from eaa.cli.endorsements import collateral_of, explain_missing, platform_of
-from eaa.cli.evidence import recognise_evidence
 from eaa.cli.files import CollateralFiles
 from eaa.cli.rules import appraisal_rules, binding_rules, event_log_rules
+from eaa.cli.subjects import SUBJECTS, Subject
 from eaa.cli.verdict import Verdict, failure_fields, verified_fields
+from eaa.endorsements.evidence_kinds import recognise_evidence
 from eaa.endorsements.recognise import Kind, Recognised
-from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import (
     BindingError,
@@ -31,10 +30,9 @@ from eaa.errors import (
     UnsupportedError,
     VerificationError,
 )
-from eaa.evidence.dcap_quote import DcapQuote, parse_quote
-from eaa.verify.claims import quote_claims, rfc3339
-from eaa.verify.dcap import Memo, verify_quote
+from eaa.verify.claims import rfc3339
 from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.schemes import SCHEMES, Memos, Question
 
 __all__ = ["Request", "judge"]
 
@@ -45,12 +43,12 @@ class Request:
 
     data: bytes
     collateral: CollateralFiles
-    trust_anchors: Sequence[Certificate]
-    own_anchors: bool  # the anchors replace Intel's
+    trust_anchors: Sequence[Certificate] | None  # None: the vendor's
     binding: Binding
     policy: Policy
     has_reference: bool
     event_log: bytes | None
+    allow_missing_crl: bool
     now: datetime
 
 
@@ -60,7 +58,7 @@ class _Progress:
 
     request: Request
     tee: str | None = None
-    quote: DcapQuote | None = None
+    subject: Subject | None = None
     verified: VerifiedEvidence | None = None
     rules: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -71,8 +69,8 @@ class _Progress:
         known: dict[str, Any] = {"tee": self.tee}
         if self.verified is not None:
             known = verified_fields(self.verified)
-        elif self.quote is not None:
-            known["unverified_claims"] = quote_claims(self.quote)
+        elif self.subject is not None:
+            known["unverified_claims"] = self.subject.unverified_claims()
         return Verdict(
             **known,
             **outcome,
@@ -101,29 +99,30 @@ def judge(request: Request) -> Verdict:
 
 def _judge(request: Request, progress: _Progress) -> Verdict:
     found = recognise_evidence(request.data)
-    data = found.data
-    quote = progress.quote = parse_quote(data)
-    progress.tee = quote.tee
-    progress.notes += _notes(request, found)
-    collateral, ignored = collateral_of(quote, request.collateral)
+    subject = progress.subject = SUBJECTS[found.kind](found.data)
+    progress.tee = subject.tee
+    progress.notes += _notes(request, found, subject)
+    endorsements, ignored = subject.endorsements(request.collateral)
     progress.notes += ignored
 
     def verify(binding: Binding) -> VerifiedEvidence:
-        return verify_quote(
-            data, collateral=collateral, trust_anchors=request.trust_anchors,
-            binding=binding, now=request.now, memo=memo,
+        return SCHEMES[found.kind].verify(
+            Question(
+                evidence=found.data, endorsements=endorsements, trust_anchors=request.trust_anchors,
+                binding=binding, now=request.now, memos=memos, allow_missing_crl=request.allow_missing_crl,
+            )
         )  # fmt: skip
 
-    memo = Memo(1)
+    memos = Memos()
     # Bindings are verification's last step: without them first, so that what is known can be shown.
     verified = verify(Binding())
     progress.verified = verified
     progress.notes += _simulated(verified)
-    progress.rules += binding_rules(request.binding, quote)
-    _require_config_id_size(request.binding, quote)
+    progress.rules += binding_rules(request.binding, subject.bindings)
+    _require_config_id_size(request.binding, subject)
     progress.verified = verified = verify(request.binding)
 
-    replayed, parted = event_log_rules(request.event_log, quote)
+    replayed, parted = event_log_rules(request.event_log, subject.rt_mrs, subject.tee)
     progress.rules += replayed
     progress.reasons += parted
     result = appraise(verified, request.policy, now=request.now)
@@ -138,24 +137,27 @@ def _judge(request: Request, progress: _Progress) -> Verdict:
     return progress.verdict(**outcome, result=result.to_dict())
 
 
-def _require_config_id_size(binding: Binding, quote: DcapQuote) -> None:
+def _require_config_id_size(binding: Binding, subject: Subject) -> None:
     """The size that the caller expects is a property of the TEE: another TEE is not what was expected."""
-    expected, size = binding.config_id, 64 if quote.tee == "sgx" else 48
+    expected, size = binding.config_id, len(subject.bindings["config_id"][1])
     if expected is not None and len(expected) != size:
         raise BindingError(
-            f"the expected configuration id has {len(expected)} bytes, {quote.tee.upper()}'s has {size}",
+            f"the expected configuration id has {len(expected)} bytes, {subject.tee.upper()}'s has {size}",
             detail="config_id",
         )
 
 
 def _reason(error: EAAError, request: Request, progress: _Progress) -> str:
-    if isinstance(error, EndorsementNotFound) and progress.quote is not None:
-        progress.needs = platform_of(progress.quote)
-        return explain_missing(error, progress.needs, given=bool(request.collateral))
-    return str(error)
+    subject = progress.subject
+    if not isinstance(error, EndorsementNotFound) or subject is None:
+        return str(error)
+    progress.needs = subject.needs()
+    given = "add what is missing to --collateral"
+    how = given if request.collateral else "give them with --collateral FILE or FOLDER"
+    return "\n".join([str(error), *subject.missing(progress.needs), how])
 
 
-def _notes(request: Request, found: Recognised) -> list[str]:
+def _notes(request: Request, found: Recognised, subject: Subject) -> list[str]:
     notes = []
     if not request.has_reference:
         notes.append("no measurement was compared: there was no --reference; any code would have passed")
@@ -165,8 +167,8 @@ def _notes(request: Request, found: Recognised) -> list[str]:
         )
     if request.event_log is None and any(item.kind is Kind.EVENT_LOG for item in found.beside):
         notes.append("the event log beside the quote was not replayed: there was no --event-log")
-    if request.own_anchors:
-        notes.append("Intel's roots were not trusted: --trust-anchor replaced them")
+    if request.trust_anchors is not None:
+        notes.append(f"{subject.vendor}'s roots were not trusted: --trust-anchor replaced them")
     return notes
 
 
@@ -177,6 +179,6 @@ def _further_notes(result: AttestationResult) -> list[str]:
 
 
 def _simulated(verified: VerifiedEvidence) -> list[str]:
-    if verified.trust_anchor.common_name.startswith(SIMULATED_NAME_PREFIX):
+    if verified.trust_anchor.simulated:
         return ["the trust anchor is that of a simulated vendor: no hardware vouches for this evidence"]
     return []

@@ -114,9 +114,9 @@ def from_sigstruct(name: str, enclave: str | None, ssa_frame_pages: int | None) 
     return Measured("sgx", matching or signed, f"{source}, pages of {enclave}", found[0], rules, notes)
 
 
-def given(mr_enclave: bytes) -> Measured:
+def given(tee: str, measurement: bytes) -> Measured:
     """A measurement that the user wrote."""
-    return Measured("sgx", (mr_enclave,), "given on the command line")
+    return Measured(tee, (measurement,), "given on the command line")
 
 
 def _computed(name: str, ssa_frame_pages: int | None) -> dict[int | None, bytes]:

@@ -1,4 +1,4 @@
-"""What a quote or a TD report says of a trust domain, compared with what was given."""
+"""What a quote or a report says of a trust domain or guest, compared with what was given."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eaa.appraisal.reference_values import Pattern, Pin
-from eaa.cli.evidence import KIND_NAMES, recognise_evidence
 from eaa.cli.files import load_input
 from eaa.cli.measured import Measured
 from eaa.cli.rules import FAIL, PASS, rule
 from eaa.cli.td_options import TD_FIELDS
+from eaa.endorsements.evidence_kinds import KIND_NAMES, recognise_evidence
 from eaa.endorsements.recognise import Kind, recognise
 from eaa.errors import FormatError, UnsupportedError, UsageError
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.sgx import EnclaveReport
+from eaa.evidence.snp import SnpReportBody, parse_snp_report
+from eaa.evidence.snp_evidence import parse_snp_evidence
 from eaa.evidence.tdx import TdReport, parse_td_report
 
 __all__ = ["from_quote", "given_td"]
@@ -34,15 +36,18 @@ def from_quote(name: str, given: Mapping[str, Pattern], fields: Sequence[str]) -
         fields: of :data:`~eaa.cli.td_options.TD_FIELDS`, recorded as the file says them.
 
     Raises:
-        FormatError, UnsupportedError: neither a quote nor a TD report.
-        UsageError: fields of a TD, and it is an enclave's quote.
+        FormatError, UnsupportedError: neither a quote nor such a report.
+        UsageError: fields of a TD, and it is not a TD's.
     """
     what, body = _body(name)
     source, notes = f"unverified {what} {name}", [f"the {what} was not verified: anybody can have written it"]
-    if isinstance(body, EnclaveReport):
+    if isinstance(body, EnclaveReport | SnpReportBody):
         if given or fields:
             named = ", ".join((*given, *fields))
-            raise UsageError(f"{name} is an SGX enclave's and has no {named}", detail="tee")
+            whose = "SNP guest" if isinstance(body, SnpReportBody) else "SGX enclave"
+            raise UsageError(f"{name} is an {whose}'s and has no {named}", detail="tee")
+        if isinstance(body, SnpReportBody):
+            return Measured("snp", (body.measurement,), source, notes=notes)
         return Measured("sgx", (body.mr_enclave,), source, notes=notes)
     came: dict[str, bytes] = {field: getattr(body, field) for field in ("mr_td", *TD_FIELDS)}
     return Measured(
@@ -55,12 +60,14 @@ def from_quote(name: str, given: Mapping[str, Pattern], fields: Sequence[str]) -
     )
 
 
-def _body(name: str) -> tuple[str, EnclaveReport | TdReport]:
+def _body(name: str) -> tuple[str, EnclaveReport | TdReport | SnpReportBody]:
     data = load_input(name)
     try:
         found = recognise(data)
     except FormatError:
         found = recognise_evidence(data)  # which says in which field it is no quote
+    if found.kind is Kind.SNP_REPORT:
+        return "SNP report", parse_snp_report(parse_snp_evidence(found.data).report).body
     if found.kind is Kind.TD_REPORT:
         return "TD report", parse_td_report(found.data)
     if found.kind is Kind.TDREPORT_STRUCT:

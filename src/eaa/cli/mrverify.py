@@ -21,7 +21,9 @@ from eaa.storage.reference_store import ReferenceStore
 
 __all__ = ["mrverify"]
 
-_ACTIONS = ("sigstruct", "mr_enclave", "from_quote", "mr_td", "list_entries", "remove", "export")
+_ACTIONS = (
+    "sigstruct", "mr_enclave", "from_quote", "mr_td", "snp_measurement", "list_entries", "remove", "export",
+)  # fmt: skip
 #: What each option belongs to.
 _OWNERS = {
     "enclave": ("sigstruct",),
@@ -31,7 +33,7 @@ _OWNERS = {
     "unverified": ("from_quote",),
     "fields": ("from_quote",),
     **dict.fromkeys(TD_FIELDS, ("mr_td", "from_quote")),
-    "label": ("sigstruct", "mr_enclave", "mr_td", "from_quote"),
+    "label": ("sigstruct", "mr_enclave", "mr_td", "snp_measurement", "from_quote"),
 }
 
 
@@ -51,8 +53,13 @@ _OWNERS = {
 @click.option("--mr-enclave", type=HexBytes(32), metavar="HEX", help="Record this MRENCLAVE of 32 bytes.")
 @td_options
 @click.option(
-    "--from-quote", metavar="FILE", help="Record what this quote or TD report claims. Needs --unverified."
-)
+    "--snp-measurement", type=HexBytes(48), metavar="HEX",
+    help="Record this launch digest of an SEV-SNP guest, 48 bytes.",
+)  # fmt: skip
+@click.option(
+    "--from-quote", metavar="FILE",
+    help="Record what this quote, TD report or SNP report claims. Needs --unverified.",
+)  # fmt: skip
 @click.option("--unverified", is_flag=True, help="Believe a file that nobody has verified.")
 @click.option(
     "--by-signer", is_flag=True,
@@ -68,7 +75,7 @@ _OWNERS = {
 @debug_option
 @click.pass_context
 def mrverify(ctx: click.Context, /, **options: Any) -> None:
-    """Check launch measurements of an enclave or a TD, and record them as those to expect.
+    """Check launch measurements of an enclave, a TD or an SNP guest, and record them as those to expect.
 
     The recorded values are kept in a file that is signed with a key of the user's own, made at first
     use. `shelter verify` takes them with --reference, as --export writes them.
@@ -80,6 +87,7 @@ def mrverify(ctx: click.Context, /, **options: Any) -> None:
       shelter mrverify --sigstruct encl.ss --check
       shelter mrverify --mr-enclave $(cat mrenclave.hex) --label build-42
       shelter mrverify --mr-td $(cat mrtd.hex) --rt-mr1 $(cat rtmr1.hex)
+      shelter mrverify --snp-measurement $(cat launch-digest.hex)
       shelter mrverify --from-quote quote.bin --unverified --mr-td $(cat mrtd.hex) --field rt_mr1
       shelter mrverify --list
       shelter mrverify --export > reference.json
@@ -119,7 +127,8 @@ def _action(options: dict[str, Any]) -> str:
     if action == "from_quote" and not options["unverified"]:
         raise click.UsageError(
             "a quote is taken as it stands: anybody can have written it. Verify it first with `shelter "
-            "verify`, then record what that shows with --mr-enclave or --mr-td; or add --unverified"
+            "verify`, then record what that shows with --mr-enclave, --mr-td or --snp-measurement; or add "
+            "--unverified"
         )
     return action
 
@@ -135,7 +144,9 @@ def _measured(options: dict[str, Any]) -> Measured:
         return from_quote(options["from_quote"], given_patterns(options), options["fields"])
     if options["mr_td"] is not None:
         return given_td(given_patterns(options))
-    return given(options["mr_enclave"])
+    if options["snp_measurement"] is not None:
+        return given("snp", options["snp_measurement"])
+    return given("sgx", options["mr_enclave"])
 
 
 def _checked(

@@ -20,8 +20,9 @@ from eaa.cli.reference_store import open_store, store_option
 from eaa.cli.remoteattestation_ask import Question, ask
 from eaa.cli.remoteattestation_report import References, conclude_all
 from eaa.cli.remoteattestation_text import exit_code, reports_json, reports_text
+from eaa.cli.snp_options import snp_options, snp_policy
 from eaa.tls.peer import PeerVerifier
-from eaa.tls.verifiers import DcapVerifier
+from eaa.tls.verifiers import EvidenceVerifier
 
 __all__ = ["remoteattestation"]
 
@@ -41,6 +42,7 @@ _SAID_ANYWAY = ("no measurement is compared", "simulated: the only root")
 @click.option("--direct", is_flag=True, help="The peer of the channel is the workload: ask nobody further.")
 @channel_options(log_level="off")
 @policy_options
+@snp_options
 @store_option
 @click.option(
     "--record", is_flag=True,
@@ -119,14 +121,18 @@ def _question(
         refused_advisories=frozenset(item.upper() for item in options["refuse_advisory"]),
         allow_debug=channel.allow_debug,
         reference_values=references.values,
+        snp=snp_policy(options),
     )
-    config, notes = build_channel_config(channel, needs_attester=False, needs_verifier=True, policy=policy)
+    waived = options["allow_missing_crl"]
+    config, notes = build_channel_config(
+        channel, needs_attester=False, needs_verifier=True, policy=policy, allow_missing_crl=waived
+    )
     # The deadline is one for all that a node has to do.
     config = replace(config, handshake_seconds=2 * options["timeout"])
     verifier = None
     if not options["direct"]:
-        verifier = _workload_verifier(channel, policy, config.verifier)
-        if isinstance(config.verifier, DcapVerifier):
+        verifier = _workload_verifier(channel, policy, config.verifier, waived)
+        if isinstance(config.verifier, EvidenceVerifier):
             # A forwarder runs code of its own. Whatever it is, it can answer nothing but the truth.
             open_policy = replace(policy, reference_values=None)
             config = replace(config, verifier=replace(config.verifier, policy=open_policy))
@@ -135,13 +141,16 @@ def _question(
 
 
 def _workload_verifier(
-    channel: ChannelOptions, policy: Policy, named: PeerVerifier | None
+    channel: ChannelOptions, policy: Policy, named: PeerVerifier | None, allow_missing_crl: bool
 ) -> PeerVerifier | None:
     """Who was named; in place of a null verifier, which is for the channel alone, the automatic one."""
-    if isinstance(named, DcapVerifier):
+    if isinstance(named, EvidenceVerifier):
         return named
     settings = replace(channel, verifier="", mutual=False)
-    config, _ = build_channel_config(settings, needs_attester=False, needs_verifier=True, policy=policy)
+    config, _ = build_channel_config(
+        settings, needs_attester=False, needs_verifier=True, policy=policy,
+        allow_missing_crl=allow_missing_crl,
+    )  # fmt: skip
     return config.verifier
 
 

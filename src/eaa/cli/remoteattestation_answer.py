@@ -23,6 +23,7 @@ from eaa.cli.console import clean
 from eaa.codec.cbor import decode_cbor, encode_cbor
 from eaa.codec.strict_json import parse_json
 from eaa.codec.text import decode_base64
+from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.bundle_json import parse_dcap_qvl
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.errors import BindingError, FormatError, FreshnessError, RemoteProtocolError
@@ -34,6 +35,7 @@ __all__ = ["WORKLOAD_ABSENT", "Answer", "encode_request", "parse_answer", "requi
 
 _WHAT = "answer of the forwarder"
 _TYPE, _VERSION = "ENCLAVEINFO", 2
+_AMD_PARTS = ("vek", "ask", "ark", "crl")
 _SHOWN = 120
 #: Code of the error where the forwarder says that it is there, and the workload is not.
 WORKLOAD_ABSENT = "remote_protocol.workload_absent"
@@ -150,19 +152,27 @@ def _evidence(members: Mapping[str, Any]) -> AttachedEvidence:
     kind = members.get("kind")
     if kind not in [str(item) for item in EvidenceKind]:
         raise _error("evidence.kind", f"{kind!r:.40} is not known")
-    return AttachedEvidence(
-        EvidenceKind(str(kind)),
-        _octets(members, "evidence", "evidence.evidence"),
-        _collateral(members.get("collateral")),
+    known = EvidenceKind(str(kind))
+    value, collateral = members.get("collateral"), None
+    if value is not None:
+        parse = _amd_collateral if known is EvidenceKind.SNP_REPORT else _intel_collateral
+        collateral = parse(_object(value, "evidence.collateral"))
+    return AttachedEvidence(known, _octets(members, "evidence", "evidence.evidence"), collateral)
+
+
+def _amd_collateral(members: Mapping[str, Any]) -> SnpEndorsements:
+    if members.keys() - set(_AMD_PARTS):
+        raise _error("evidence.collateral", f"expected {', '.join(_AMD_PARTS)} and nothing else")
+    parts = (
+        _octets(members, name, f"evidence.collateral.{name}") if name in members else None
+        for name in _AMD_PARTS
     )
+    return SnpEndorsements(*parts)
 
 
-def _collateral(value: Any) -> IntelCollateral | None:
-    if value is None:
-        return None
+def _intel_collateral(members: Mapping[str, Any]) -> IntelCollateral:
     # The documents inside are texts: their signed bytes do not change.
-    members = _object(value, "evidence.collateral")
-    found = parse_dcap_qvl(json.dumps(members, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    found = parse_dcap_qvl(json.dumps(dict(members), ensure_ascii=False).encode("utf-8", "surrogatepass"))
     if found is None:
         raise _error("evidence.collateral", "incomplete")
     return found

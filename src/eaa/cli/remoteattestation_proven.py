@@ -6,22 +6,19 @@ from typing import Any
 
 from eaa.appraisal.result import AttestationResult
 from eaa.cli.remoteattestation_ask import Seen
-from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
-from eaa.evidence.sgx import EnclaveReport
 from eaa.tls.peer import Profile
 
 __all__ = ["forwarder_fields", "is_simulated", "measurement_of", "notes_of"]
 
 
 def measurement_of(result: AttestationResult) -> bytes:
-    """MRENCLAVE, 32 bytes, or MRTD, 48 bytes, of verified evidence."""
-    body = result.verified.quote.body
-    return body.mr_enclave if isinstance(body, EnclaveReport) else body.mr_td
+    """MRENCLAVE, 32 bytes, MRTD or launch digest, 48 bytes, of verified evidence."""
+    return result.verified.measurement
 
 
 def is_simulated(result: AttestationResult) -> bool:
     """Whether no hardware stands behind it."""
-    return result.verified.trust_anchor.common_name.startswith(SIMULATED_NAME_PREFIX)
+    return result.verified.trust_anchor.simulated
 
 
 def forwarder_fields(seen: Seen, *, direct: bool) -> dict[str, Any] | None:

@@ -24,6 +24,9 @@ __all__ = ["References", "Report", "conclude", "conclude_all"]
 _NONE_RECORDED = "reference_values"
 _REJECTED = 10
 _MAX_LABEL_DIGITS = 12
+#: What records a measurement, and what it is called, by TEE.
+_OPTIONS = {"sgx": "--mr-enclave", "tdx": "--mr-td", "snp": "--snp-measurement"}
+_NAMES = {"sgx": "MRENCLAVE", "tdx": "MRTD", "snp": "launch measurement"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +164,7 @@ def _first_contact(
 
 
 def _record_command(tee: str, measurement: bytes, references: References) -> str:
-    option = "--mr-enclave" if tee == "sgx" else "--mr-td"
+    option = _OPTIONS[tee]
     store = f" --store {shlex.quote(references.store_option)}" if references.store_option else ""
     return f"shelter mrverify {option} {measurement.hex()}{store}"
 
@@ -170,8 +173,11 @@ def _accepted(
     seen: Seen, result: AttestationResult, references: References, direct: bool, notes: list[str]
 ) -> Verdict:
     tee = result.verified.tee.upper()
-    name = "MRENCLAVE" if tee == "SGX" else "MRTD"
-    code = f"any {name} was accepted" if references.any else f"its code is that of {references.source}"
+    code = (
+        f"any {_NAMES[result.verified.tee]} was accepted"
+        if references.any
+        else f"its code is that of {references.source}"
+    )
     bound = "the TLS key of this channel" if direct else "a nonce of this run and a TLS key of its own"
     reason = f"the workload runs in {_kind(result)} {tee} hardware, {code}; its evidence is bound to {bound}"
     return _verdict(seen, Failure("accepted", "accepted", 0, reason), notes)

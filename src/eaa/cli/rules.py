@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from eaa.appraisal.result import AttestationResult
 from eaa.cli.evidence import event_log_bytes
-from eaa.evidence.dcap_quote import DcapQuote
 from eaa.evidence.event_log import parse_event_log
 from eaa.evidence.event_replay import RtmrComparison, compare_with_rtmrs
-from eaa.evidence.tdx import TdReport
 from eaa.verify.primitives import equal
 from eaa.verify.result import Binding
 
@@ -23,18 +22,19 @@ def appraisal_rules(result: AttestationResult) -> list[dict[str, Any]]:
     return [asdict(item) for item in result.rules]
 
 
-def binding_rules(binding: Binding, quote: DcapQuote) -> list[dict[str, Any]]:
-    """One rule for each binding that the caller asked for."""
-    config = "mr_config_id" if isinstance(quote.body, TdReport) else "config_id"
-    asked = (("report_data", "report_data", binding.report_data), ("config_id", config, binding.config_id))
+def binding_rules(binding: Binding, says: Mapping[str, tuple[str, bytes]]) -> list[dict[str, Any]]:
+    """One rule for each binding that the caller asked for, with what the evidence ``says``."""
+    asked = (("report_data", binding.report_data), ("config_id", binding.config_id))
     return [
-        _compared(f"binding.{name}", claim, expected, getattr(quote.body, claim))
-        for name, claim, expected in asked
+        _compared(f"binding.{name}", says[name][0], expected, says[name][1])
+        for name, expected in asked
         if expected is not None
     ]
 
 
-def event_log_rules(log: bytes | None, quote: DcapQuote) -> tuple[list[dict[str, Any]], list[str]]:
+def event_log_rules(
+    log: bytes | None, rt_mrs: tuple[bytes, bytes, bytes, bytes] | None, tee: str
+) -> tuple[list[dict[str, Any]], list[str]]:
     """The rules and the reasons against; both empty without a log.
 
     Raises:
@@ -42,10 +42,11 @@ def event_log_rules(log: bytes | None, quote: DcapQuote) -> tuple[list[dict[str,
     """
     if log is None:
         return [], []
-    if not isinstance(quote.body, TdReport):
-        message = "an SGX quote has no RTMRs that the event log could be compared with"
+    if rt_mrs is None:
+        kind = "SNP report" if tee == "snp" else "SGX quote"
+        message = f"an {kind} has no RTMRs that the event log could be compared with"
         return [rule("event_log", "rt_mr0", None, None, FAIL, message)], [message]
-    comparisons = compare_with_rtmrs(parse_event_log(event_log_bytes(log)), quote.body.rt_mrs)
+    comparisons = compare_with_rtmrs(parse_event_log(event_log_bytes(log)), rt_mrs)
     rules = [_replayed(item) for item in comparisons]
     return rules, [rule["message"] for rule in rules if rule["verdict"] == FAIL]
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from eaa.appraisal.rules_snp_tcb import lacking_advisories
 from eaa.errors import EAAError, outcome_of
 from eaa.verify.claims import rfc3339
+from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.result import VerifiedEvidence
+from eaa.verify.snp_result import VerifiedSnpEvidence
 
 __all__ = ["Verdict"]
 
@@ -53,13 +56,26 @@ def failure_fields(error: EAAError) -> dict[str, Any]:
 
 def verified_fields(verified: VerifiedEvidence) -> dict[str, Any]:
     """What is known once the evidence has been verified."""
-    claims, tcb = verified.claims, verified.tcb
+    claims = verified.claims
     return {
         "tee": verified.tee,
+        **_tcb_fields(verified),
+        "endorsements_expire": claims["endorsements_expire"],
+        "trust_anchor": claims["trust_anchor"],
+        "claims": claims,
+    }
+
+
+def _tcb_fields(verified: VerifiedEvidence) -> dict[str, Any]:
+    """Status and date are Intel's judgement; of AMD's bulletins those that are known here are told."""
+    if isinstance(verified, VerifiedSnpEvidence):
+        lacking = lacking_advisories(verified, verified.verified_at)
+        return {"advisory_ids": sorted(item.id for item in lacking)}
+    if not isinstance(verified, VerifiedDcapEvidence):
+        return {}
+    tcb = verified.tcb
+    return {
         "tcb_status": str(tcb.status),
         "tcb_date": rfc3339(tcb.tcb_date),
         "advisory_ids": sorted(tcb.advisory_ids),
-        "endorsements_expire": rfc3339(verified.endorsements_expire),
-        "trust_anchor": claims["trust_anchor"],
-        "claims": claims,
     }

@@ -10,6 +10,7 @@ from eaa.cli.verdict_refused import UNREACHABLE, Refused
 from eaa.codec.hosts import is_loopback
 from eaa.errors import UsageError
 from eaa.oci.keyprovider import UnwrapRequest, encode_unwrap_request, parse_unwrap_answer
+from eaa.transport.grpc.client_api import CODE_METADATA
 from eaa.transport.grpc.wire import keyprovider_pb2 as wire
 
 __all__ = ["AgentKeys"]
@@ -61,6 +62,9 @@ class AgentKeys:
 
     def _refused(self, error: Any) -> Refused:
         status, text = error.code(), error.details() or ""
+        codes = [value for key, value in error.trailing_metadata() or () if key == CODE_METADATA]
+        if status is grpc.StatusCode.UNAVAILABLE and codes:
+            return Refused(f"the agent at {self._address} has no broker: {text}", codes[0], UNREACHABLE)
         if status is grpc.StatusCode.UNAVAILABLE:
             return Refused(f"no answer from the agent at {self._address}: {text}", "unreachable", UNREACHABLE)
         return Refused(f"the agent at {self._address} refuses: {text}", status.name.lower(), 10)

@@ -62,7 +62,7 @@ def import_(server: Server, kid: str, file: str, output: str) -> None:
 @server_options
 @debug_option
 def rotate(server: Server, kid: str, output: str) -> None:
-    """Make a new random version of KID. What older ones wrapped stays readable."""
+    """Make a new random version of KID, which guests get from now on. Older ones are read by number."""
     _changed(server.document("POST", _url(kid, "rotate")), output)
 
 

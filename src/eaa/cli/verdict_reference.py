@@ -13,7 +13,7 @@ from eaa.cli.files import load_input
 from eaa.cli.params import Time
 from eaa.cli.reference_store import store_option
 from eaa.cli.verdict_reference_compute import compute
-from eaa.cli.verdict_reference_compute_signed import is_signed_values, read_signed_values
+from eaa.cli.verdict_reference_compute_signed import is_signed_values, owner_key, read_signed_values
 from eaa.cli.verdict_server import Server, pages, server_options
 from eaa.cli.verdict_show import show
 from eaa.codec.strict_json import parse_json
@@ -62,22 +62,38 @@ def set_(
 
 @reference.command("import")
 @click.argument("file", metavar="FILE|-")
+@click.option(
+    "--verify-here", is_flag=True,
+    help="Verify a signed file with the owner's key in --store, for a verdictd that knows no signers.",
+)  # fmt: skip
 @store_option
 @output_option
 @server_options
 @debug_option
-def import_(server: Server, file: str, store: str | None, output: str) -> None:
+def import_(server: Server, file: str, verify_here: bool, store: str | None, output: str) -> None:
     """Import a file of `compute --sign-to`, whose signature is verified, or a message of Trustee's RVPS.
 
-    A message is of type sample, and its values hold for 12 months. The key of a signed file is the owner's,
-    in the folder --store.
+    A message is of type sample, and its values hold for 12 months. A signed file is sent as it is, and
+    verdictd verifies it with the keys of its [references] signers.
     """
     data = load_input(file)
-    if is_signed_values(data):
+    if is_signed_values(data) and verify_here:
         put = server.document("PUT", _ALL, json=read_signed_values(data, store))
+    elif is_signed_values(data):
+        put = server.document("POST", f"{_ALL}/signed", content=data)
     else:
         put = server.document("POST", f"{_ALL}/import", content=data)
     _table(put["references"], output)
+
+
+@reference.command()
+@store_option
+@debug_option
+def signer(store: str | None) -> None:
+    """The owner's public key, PEM, for [references] signers of verdictd; made the first time."""
+    key = owner_key(store)
+    click.echo(key.public_pem.decode(), nl=False)
+    click.echo(f"key id {key.key_id}", err=True)
 
 
 @reference.command("list")

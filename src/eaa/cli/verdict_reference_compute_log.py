@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from eaa.cli.evidence import recognise_evidence
 from eaa.cli.files import load_input
 from eaa.cli.verdict_reference_compute_output import Computed, computing
+from eaa.endorsements.evidence_kinds import recognise_evidence
 from eaa.errors import UnsupportedError
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.event_log import parse_event_log

@@ -17,6 +17,16 @@ _RULE_COLOURS = {"pass": "green", "fail": "red"}
 #: What of the claims an operator looks for first.
 _MEASUREMENTS = {
     "sgx": ("mr_enclave", "mr_signer", "isv_prod_id", "isv_svn"),
+    "snp": (
+        "measurement",
+        "host_data",
+        "id_key_digest",
+        "guest_svn",
+        "policy_names",
+        "platform_info_names",
+        "vmpl",
+        "chip_id",
+    ),
     "tdx": ("mr_td", "rt_mr0", "rt_mr1", "rt_mr2", "rt_mr3", "mr_seam"),
 }
 _SHOWN = 24
@@ -41,7 +51,8 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "TEE", verdict.tee.upper()
     if verdict.tcb_status is not None:
         yield "TCB status", f"{verdict.tcb_status}, TCB of {verdict.tcb_date}"
-        yield "Advisories", ", ".join(verdict.advisory_ids or ()) or "none"
+    if verdict.advisory_ids is not None:
+        yield "Advisories", ", ".join(verdict.advisory_ids) or "none"
     claims, suffix = verdict.claims, ""
     if claims is None:
         claims, suffix = verdict.unverified_claims, "  (not verified)"
@@ -55,11 +66,19 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
 
 
 def _claims(claims: Mapping[str, Any], tee: str, suffix: str) -> Iterator[tuple[str, str]]:
+    if "reported_tcb" in claims:
+        yield "Reported TCB", _levels(claims["reported_tcb"]) + suffix
     for name in (*_MEASUREMENTS.get(tee, ()), "report_data"):
         if name in claims:
-            yield name.upper().replace("_", ""), f"{claims[name]}{suffix}"
+            value = claims[name]
+            shown = ", ".join(value) or "none" if isinstance(value, list) else value
+            yield name.upper().replace("_", ""), f"{shown}{suffix}"
     if claims.get("debug"):
         yield "Debug", f"yes: the host can see and change what runs inside{suffix}"
+
+
+def _levels(tcb: Mapping[str, int | None]) -> str:
+    return ", ".join(f"{name} {level}" for name, level in tcb.items() if level is not None)
 
 
 def _explanation(verdict: Verdict) -> list[str]:

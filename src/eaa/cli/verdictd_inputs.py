@@ -10,12 +10,14 @@ from pathlib import Path
 
 from eaa.appraisal.policy import Policy
 from eaa.attester.instances import AttesterOptions, choose_attester
+from eaa.attester.simulated_amd_store import SimulatedAmdStore
 from eaa.attester.simulated_attester import StoredSimulatedAttester
+from eaa.attester.simulated_snp_attester import SimulatedSnpMachine, StoredSimulatedSnpAttester
 from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.cli.anchors import load_anchors
 from eaa.cli.files import load_collateral
+from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
-from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.pool import EndorsementPool, merge
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
@@ -24,8 +26,8 @@ from eaa.errors import AttesterError, UsageError
 from eaa.services.verdictd.config import VerdictdConfig
 from eaa.services.verdictd.core import EvidenceSource
 from eaa.tls.instances import SIMULATED, require_crypto, require_tls
-from eaa.tls.peer import EvidenceKind, Profile
-from eaa.tls.verifiers import DcapVerifier, make_verifier
+from eaa.tls.peer import Endorsements, EvidenceKind, Profile
+from eaa.tls.verifiers import EvidenceVerifier, NullVerifier, make_verifier
 from eaa.transport.config import ChannelConfig
 from eaa.verify.dcap import Memo
 
@@ -35,8 +37,8 @@ __all__ = ["channel_config", "evidence_source"]
 _MEMO_ENTRIES = 65536
 #: The simulated vendor's endorsements change once in 14 days, and each overlaps the next.
 _SIMULATED_SECONDS = 60.0
-#: What is acceptable the broker's policies decide; of a channel's peer only genuineness is asked before.
-_ANY = Policy(accepted_statuses=frozenset(TcbStatus) - {TcbStatus.REVOKED}, allow_debug=True)
+#: What is acceptable the broker's policies decide; before, only what no policy may leave open is asked.
+_STATUSES = frozenset(TcbStatus) - {TcbStatus.REVOKED}
 
 
 def evidence_source(config: VerdictdConfig) -> tuple[EvidenceSource, tuple[str, ...]]:
@@ -47,23 +49,15 @@ def evidence_source(config: VerdictdConfig) -> tuple[EvidenceSource, tuple[str, 
     """
     verification = config.verification
     pool, notes = _pool(verification.collateral)
-    store = SimulatedStore(verification.simulated_directory or simulated_directory(os.environ))
-    verifier = make_verifier(
-        SIMULATED if verification.simulated else "",
-        policy=_ANY,
-        pool=pool,
-        trust_anchors=_anchors(config, store),
-        memo=Memo(_MEMO_ENTRIES),
-        allow_null=False,
-    )
-    if not isinstance(verifier, DcapVerifier):
+    verifier = _verifier(SIMULATED if verification.simulated else "", config, pool, allow_null=False)
+    if not isinstance(verifier, EvidenceVerifier):
         raise UsageError("guests' evidence is verified, never taken as it is", detail="verifier")
     notes += verifier.notes
     if verification.unsafe_sample:
         notes.append("unsafe_sample: evidence of the TEE 'sample' is taken, which proves nothing")
     if pool is None and not verification.simulated:
         notes.append("there are no endorsements: no evidence that comes without can be verified (collateral)")
-    attached = _simulated_collateral(store) if verification.simulated else (lambda kind: None)
+    attached = _simulated_collateral(_store(config)) if verification.simulated else (lambda kind: None)
     return EvidenceSource(verifier, attached), tuple(notes)
 
 
@@ -75,13 +69,12 @@ def channel_config(
     Raises:
         UsageError, ConfigError, UnsupportedError, AttesterError: what is named cannot be had, and why.
     """
-    channel, verification = config.channel, config.verification
+    channel = config.channel
     if not channel.listen:
         return None, ()
     require_tls(channel.tls)
     require_crypto(channel.crypto)
-    store = SimulatedStore(verification.simulated_directory or simulated_directory(os.environ))
-    settings = AttesterOptions(simulated_directory=store.directory, simulated_fields={})
+    settings = AttesterOptions(simulated_directory=_store(config).directory, simulated_fields={})
     try:
         chosen = choose_attester(
             channel.attester, root=Path("/"), options=settings, allow_null=channel.unsafe_null
@@ -92,17 +85,21 @@ def channel_config(
             detail="none",
         ) from None
     notes = [f"attester {item.name} is passed over: {item.reason}" for item in chosen.passed_over]
-    verifier = evidence.dcap if not channel.verifier else make_verifier(
-        channel.verifier, policy=_ANY, pool=evidence.dcap.pool, trust_anchors=evidence.dcap.trust_anchors,
-        memo=evidence.dcap.memo, allow_null=channel.unsafe_null,
-    )  # fmt: skip
+    verifier: EvidenceVerifier | NullVerifier = evidence.verifier
+    if channel.verifier:
+        pool, _ = _pool(config.verification.collateral)
+        verifier = _verifier(channel.verifier, config, pool, allow_null=channel.unsafe_null)
     if not channel.mutual:
         notes.append("the channel's peers show no evidence (mutual = false): nothing is released to them")
+    profile = Profile(channel.profile)
+    renews = channel.mutual and profile is Profile.EXPORTER_V1
     made = ChannelConfig(
         attester=chosen.attester,
         verifier=verifier if channel.mutual else None,
-        profile=Profile(channel.profile),
+        profile=profile,
         mutual=channel.mutual,
+        # Evidence on a channel is good for as long as a token.
+        reattest_seconds=config.tokens.seconds if renews else None,
     )
     return made, tuple(notes)
 
@@ -116,31 +113,51 @@ def _pool(paths: tuple[Path, ...]) -> tuple[EndorsementPool | None, list[str]]:
     return pool, [f"{name}: not an endorsement that is known, ignored" for name in pool.ignored]
 
 
-def _anchors(config: VerdictdConfig, store: SimulatedStore) -> tuple[Certificate, ...]:
+def _verifier(
+    name: str, config: VerdictdConfig, pool: EndorsementPool | None, *, allow_null: bool
+) -> EvidenceVerifier | NullVerifier:
+    snp = config.verification.snp
+    policy = Policy(accepted_statuses=_STATUSES, allow_debug=True, snp=snp.policy)
+    return make_verifier(
+        name, policy=policy, pool=pool, trust_anchors=_anchors(config), memo=Memo(_MEMO_ENTRIES),
+        allow_null=allow_null, allow_missing_crl=snp.allow_missing_crl,
+    )  # fmt: skip
+
+
+def _store(config: VerdictdConfig) -> SimulatedStore:
+    return SimulatedStore(config.verification.simulated_directory or simulated_directory(os.environ))
+
+
+def _anchors(config: VerdictdConfig) -> tuple[Certificate, ...]:
     named = config.verification.trust_anchors
     if not config.verification.simulated:
-        return load_anchors(str(path) for path in named) or INTEL_SGX_ROOTS
+        return load_anchors(str(path) for path in named) or (*INTEL_SGX_ROOTS, *AMD_ARKS)
     if named:
         raise UsageError(
             "simulated believes one root, and trust_anchors are given too", detail="trust_anchors"
         )
-    return (store.trust_anchor(now=datetime.now(UTC)),)
+    store, now = _store(config), datetime.now(UTC)
+    return (store.trust_anchor(now=now), *SimulatedAmdStore(store).trust_anchors(now=now))
 
 
-def _simulated_collateral(store: SimulatedStore) -> Callable[[EvidenceKind], IntelCollateral | None]:
-    """The simulated vendor's endorsements of the day, for guests that cannot attach them."""
-    attesters = {
+def _simulated_collateral(store: SimulatedStore) -> Callable[[EvidenceKind], Endorsements | None]:
+    """The simulated vendors' endorsements of the day, for guests that cannot attach them."""
+    attesters: dict[EvidenceKind, StoredSimulatedAttester | StoredSimulatedSnpAttester] = {
         EvidenceKind.SGX_QUOTE: StoredSimulatedAttester(
             SIMULATED, "sgx", store=store, now=lambda: datetime.now(UTC), fields={}, debug=False
         ),
         EvidenceKind.TDX_QUOTE: StoredSimulatedAttester(
             SIMULATED, "tdx", store=store, now=lambda: datetime.now(UTC), fields={}, debug=False
         ),
-    }
+        EvidenceKind.SNP_REPORT: StoredSimulatedSnpAttester(
+            store=SimulatedAmdStore(store), now=lambda: datetime.now(UTC), machine=SimulatedSnpMachine(),
+            fields={}, debug=False,
+        ),
+    }  # fmt: skip
 
-    known: dict[EvidenceKind, tuple[float, IntelCollateral]] = {}
+    known: dict[EvidenceKind, tuple[float, Endorsements]] = {}
 
-    def attached(kind: EvidenceKind) -> IntelCollateral | None:
+    def attached(kind: EvidenceKind) -> Endorsements | None:
         if kind not in attesters:
             return None
         now = time.monotonic()

@@ -15,9 +15,9 @@ from eaa.cli.files import load_collateral, load_input
 from eaa.cli.judge import Request, judge
 from eaa.cli.params import HexBytes, StatusList, Time
 from eaa.cli.policy_options import policy_options
+from eaa.cli.snp_options import snp_options, snp_policy
 from eaa.cli.verdict import Verdict, failure_fields
 from eaa.cli.verdict_text import render
-from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
 from eaa.errors import ConfigError, FormatError
 from eaa.verify.claims import rfc3339
@@ -47,8 +47,8 @@ _REPORT_DATA_BYTES = 64
     help="Report data must be exactly these 64 bytes. Not together with --nonce.",
 )  # fmt: skip
 @click.option(
-    "--config-id", type=HexBytes(48, 64), metavar="HEX",
-    help="CONFIGID (SGX, 64 bytes) or MRCONFIGID (TDX, 48 bytes) must be exactly this.",
+    "--config-id", "--host-data", "config_id", type=HexBytes(32, 48, 64), metavar="HEX",
+    help="CONFIGID (SGX, 64 bytes), MRCONFIGID (TDX, 48) or host data (SNP, 32) must be exactly this.",
 )  # fmt: skip
 @click.option("--reference", metavar="FILE", help="Reference values that the measurements must match.")
 @click.option(
@@ -57,11 +57,12 @@ _REPORT_DATA_BYTES = 64
     "[default: UpToDate]",
 )  # fmt: skip
 @policy_options
-@click.option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave or TD.")
+@click.option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave, TD or guest.")
+@snp_options
 @click.option("--event-log", metavar="FILE", help="CCEL to replay against the RTMRs of the quote.")
 @click.option(
     "--trust-anchor", multiple=True, metavar="FILE",
-    help="Root certificate, PEM or DER, to trust instead of Intel's. Repeatable.",
+    help="Root certificate, PEM or DER, to trust instead of the vendor's. Repeatable.",
 )  # fmt: skip
 @click.option("--explain", is_flag=True, help="Show each rule: claim, expected, came, verdict.")
 @output_option
@@ -71,8 +72,9 @@ _REPORT_DATA_BYTES = 64
 def verify(ctx: click.Context, /, **options: Any) -> None:
     """Verify the evidence in FILE (- for stdin) and appraise it.
 
-    FILE holds an SGX or TDX quote: raw, hexadecimal, base64, PEM or inside JSON. It is verified up to
-    Intel's root, revocation and TCB status included. Without --reference no measurement is compared;
+    FILE holds an SGX or TDX quote or an SEV-SNP report: raw, hexadecimal, base64, PEM or inside JSON; a
+    report may have its certificates with it. It is verified up to Intel's or AMD's root, revocation
+    included, and its TCB is judged. Without --reference no measurement is compared;
     without --nonce or --report-data it may be a replay. Both are said in the output.
 
     \b
@@ -82,6 +84,7 @@ def verify(ctx: click.Context, /, **options: Any) -> None:
       shelter verify quote.bin --collateral c.json --reference reference.json --explain
       shelter verify - --collateral c.json --at 2025-06-01T12:00:00Z -o json < quote.hex
       shelter verify quote.bin --collateral c.json --accept-status UpToDate,SWHardeningNeeded
+      shelter verify report.bin --collateral ./amd --require-vcek --minimum-tcb Milan:snp=29,microcode=219
     """
     verdict = _verdict(options)
     if not options["quiet"]:
@@ -100,12 +103,12 @@ def _verdict(options: dict[str, Any]) -> Verdict:
         request = Request(
             data=load_input(options["file"]),
             collateral=load_collateral(options["collateral"]),
-            trust_anchors=anchors or INTEL_SGX_ROOTS,
-            own_anchors=bool(anchors),
+            trust_anchors=anchors or None,
             binding=binding,
             policy=policy,
             has_reference=options["reference"] is not None,
             event_log=load_input(log) if log is not None else None,
+            allow_missing_crl=options["allow_missing_crl"],
             now=now,
         )
     except FormatError as error:  # an input that is too large
@@ -137,4 +140,5 @@ def _policy(options: dict[str, Any]) -> Policy:
         refused_advisories=frozenset(item.upper() for item in options["refuse_advisory"]),
         allow_debug=options["allow_debug"],
         reference_values=reference,
+        snp=snp_policy(options),
     )

@@ -11,12 +11,23 @@ from dataclasses import dataclass, replace
 
 from eaa.codec.pem import decode_pem_certificates
 from eaa.endorsements.amd_vek import parse_vek_extensions
+from eaa.endorsements.collateral import parts_digest
 from eaa.endorsements.crl import crl_der, parse_crl
+from eaa.endorsements.pool import CrlRole, EndorsementPool
 from eaa.endorsements.x509 import Certificate, parse_certificate
 from eaa.errors import FormatError, UnsupportedError
 from eaa.evidence.snp import SnpReport
+from eaa.evidence.snp_certificates import TableEntry, TableName
 
-__all__ = ["AmdParts", "SnpEndorsements", "complete_chain", "read_amd_parts", "select_endorsements"]
+__all__ = [
+    "AmdParts",
+    "SnpEndorsements",
+    "complete_chain",
+    "parts_of_pool",
+    "parts_of_table",
+    "read_amd_parts",
+    "select_endorsements",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,11 @@ class SnpEndorsements:
     def chain(self) -> tuple[bytes | None, bytes | None, bytes | None]:
         """ASK, ARK and list: what the VEK rests on."""
         return self.ask, self.ark, self.crl
+
+    @property
+    def digest(self) -> bytes:
+        """:func:`parts_digest` of VEK, ASK, ARK and list; computed at each call."""
+        return parts_digest((self.vek, *self.chain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,25 @@ def read_amd_parts(data: bytes) -> AmdParts:
             return AmdParts(crls=(_crl(data),))
         except FormatError:
             raise error from None
+
+
+def parts_of_pool(pool: EndorsementPool) -> AmdParts:
+    """AMD's among the parts of ``pool``; certificates of others are there too, and do no harm."""
+    certificates = tuple([item for group in pool.certificates for item in group])
+    return AmdParts(certificates, tuple([item.der for item in pool.crls if item.role is CrlRole.ARK]))
+
+
+def parts_of_table(entries: Iterable[TableEntry]) -> AmdParts:
+    """What came with a report; entries whose GUID is not known are not looked at, nor empty ones.
+
+    Raises:
+        FormatError: an entry is neither certificates nor a revocation list.
+    """
+    parts = AmdParts()
+    for entry in entries:
+        if entry.data and entry.name is not TableName.OTHER:
+            parts += read_amd_parts(entry.data)
+    return parts
 
 
 def _crl(data: bytes) -> bytes:

@@ -6,6 +6,7 @@ A file is recognised by its content, its name only serves errors:
 - such an answer with its headers, which hold the issuer chain: ``curl -i``, or JSON of headers and body;
 - certificates and revocation lists: DER, PEM, URL-encoded PEM, hexadecimal, base64;
 - dcap-qvl's ``QuoteCollateralV3``, and PCCS's ``platform_collaterals.json``;
+- the certificate table of an SNP host, as in configfs-tsm's ``auxblob``;
 - a folder of any of these, given as a mapping from names to bytes.
 
 Nothing is verified here.
@@ -25,10 +26,18 @@ from eaa.endorsements.bundle_json import (
     read_platform_collaterals,
     read_signed_document,
 )
-from eaa.endorsements.bundle_parts import certificates_part, crl_part, decode_octets, der_kind, encode_text
+from eaa.endorsements.bundle_parts import (
+    certificates_part,
+    crl_part,
+    decode_octets,
+    der_kind,
+    encode_text,
+    table_part,
+)
 from eaa.endorsements.http_response import is_http_response, parse_http_response
 from eaa.endorsements.pool import EndorsementPool, collateral_for, merge
 from eaa.errors import FormatError
+from eaa.evidence.snp_certificates import GUIDS
 
 __all__ = [
     "MAX_FILES",
@@ -54,6 +63,8 @@ _QVL_NAMES = {
     "root_ca_crl",
     "pck_crl",
 }
+#: A table begins with its first entry's GUID.
+_TABLE_STARTS = frozenset(GUIDS.values())
 _PEM = re.compile(rb"\s*-----BEGIN(?: |%20|\+)([A-Z0-9]+)")
 
 Headers = Mapping[str, bytes]
@@ -69,7 +80,7 @@ def read_endorsements(name: str, data: bytes) -> EndorsementPool:
     if pool is None:
         raise FormatError(
             "not an endorsement known here: TCB info, enclave identity, certificates, revocation list, "
-            "answer of PCS or PCCS, dcap-qvl or platform collateral",
+            "answer of PCS or PCCS, dcap-qvl or platform collateral, certificate table",
             what=name, field="content", detail="unrecognised",
         )  # fmt: skip
     return pool
@@ -98,8 +109,8 @@ def _read(data: bytes, headers: Headers, what: str, nesting: int) -> Endorsement
     """What is in ``data``, or ``None`` if it is nothing known. ``headers`` came with it."""
     if len(data) > MAX_DOCUMENT_BYTES or not nesting:
         return None
-    if kind := der_kind(data):
-        return _signed_by_ca(kind, data, headers, what)
+    if (pool := _binary(data, headers, what)) is not None:
+        return pool
     if is_http_response(data):
         return _http(data, what, nesting)
     if match := _PEM.match(data):
@@ -109,6 +120,12 @@ def _read(data: bytes, headers: Headers, what: str, nesting: int) -> Endorsement
     if text[:1] == b"{":
         return _json(data, headers, what, nesting) if _JSON_NAMES.search(data) else None
     return _encoded(text, headers, what)
+
+
+def _binary(data: bytes, headers: Headers, what: str) -> EndorsementPool | None:
+    if kind := der_kind(data):
+        return _signed_by_ca(kind, data, headers, what)
+    return table_part(data, what) if data[:16] in _TABLE_STARTS else None
 
 
 def _signed_by_ca(kind: str, data: bytes, headers: Headers, what: str) -> EndorsementPool:

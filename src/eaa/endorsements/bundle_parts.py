@@ -6,11 +6,13 @@ from typing import Any
 
 from eaa.codec.text import decode_base64, decode_hex
 from eaa.endorsements.crl import crl_der, parse_crl
-from eaa.endorsements.pool import CrlRole, EndorsementPool, PooledCrl
+from eaa.endorsements.pool import CrlRole, EndorsementPool, PooledCrl, merge
+from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import common_name, parse_certificate, parse_certificate_chain
 from eaa.errors import FormatError
+from eaa.evidence.snp_certificates import TableName, parse_certificate_table
 
-__all__ = ["certificates_part", "crl_part", "decode_octets", "der_kind", "encode_text"]
+__all__ = ["certificates_part", "crl_part", "decode_octets", "der_kind", "encode_text", "table_part"]
 
 
 def certificates_part(data: bytes, what: str) -> EndorsementPool:
@@ -24,8 +26,27 @@ def crl_part(data: bytes, what: str, *, role: CrlRole | None = None, chain: byte
     """The list in ``data``: DER, PEM or hexadecimal. Its role, if not given, is that of its issuer's name."""
     crl = parse_crl(crl_der(data, what=what), what=what)
     if role is None:
-        role = CrlRole.PCK if "PCK" in common_name(crl.issuer) else CrlRole.ROOT
+        role = _role(common_name(crl.issuer))
     return EndorsementPool(crls=(PooledCrl(role, crl.issuer, crl.this_update, crl.der, chain),))
+
+
+def _role(issuer: str) -> CrlRole:
+    if "PCK" in issuer:
+        return CrlRole.PCK
+    return (
+        CrlRole.ARK if issuer.removeprefix(f"{SIMULATED_NAME_PREFIX} ").startswith("ARK-") else CrlRole.ROOT
+    )
+
+
+def table_part(data: bytes, what: str) -> EndorsementPool:
+    """The certificates and lists in a certificate table of an SNP host; other entries are not looked at."""
+    entries = [item for item in parse_certificate_table(data).entries if item.name is not TableName.OTHER]
+    return merge([_entry(item.data, what) for item in entries if item.data])
+
+
+def _entry(data: bytes, what: str) -> EndorsementPool:
+    is_crl = der_kind(data) == "crl" or b"X509 CRL" in data[:64]
+    return crl_part(data, what) if is_crl else certificates_part(data, what)
 
 
 def der_kind(data: bytes) -> str | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["IntelCollateral", "SignedDocument"]
+__all__ = ["IntelCollateral", "SignedDocument", "parts_digest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,16 @@ class IntelCollateral:
 
     @property
     def digest(self) -> bytes:
-        """BLAKE2b-256 [RFC7693] over the lengths of all parts and the parts; computed at each call."""
-        lengths = [-1 if part is None else len(part) for part in self.parts]
-        hasher = hashlib.blake2b(_LENGTHS.pack(*lengths), digest_size=32)
-        hasher.update(b"".join([part for part in self.parts if part is not None]))
-        return hasher.digest()
+        """:func:`parts_digest` of all parts; computed at each call."""
+        return parts_digest(self.parts)
 
 
-_LENGTHS = struct.Struct("<9q")
+def parts_digest(parts: Sequence[bytes | None]) -> bytes:
+    """BLAKE2b-256 [RFC7693] over the lengths of ``parts``, −1 for ``None``, and the parts."""
+    lengths = [-1 if part is None else len(part) for part in parts]
+    hasher = hashlib.blake2b(struct.pack(f"<{len(lengths)}q", *lengths), digest_size=32)
+    hasher.update(b"".join([part for part in parts if part is not None]))
+    return hasher.digest()
 
 
 def _parts(document: SignedDocument | None) -> tuple[bytes | None, bytes | None, bytes | None]:

@@ -40,6 +40,7 @@ class CrlRole(Enum):
 
     ROOT = "root"
     PCK = "pck"
+    ARK = "ark"  # AMD's
 
 
 @dataclass(frozen=True, slots=True)

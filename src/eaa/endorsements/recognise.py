@@ -7,7 +7,7 @@ the bytes it returns may still be malformed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import unquote_to_bytes
@@ -15,14 +15,25 @@ from urllib.parse import unquote_to_bytes
 from eaa.codec.pem import decode_pem
 from eaa.codec.strict_json import object_members, parse_json
 from eaa.codec.text import decode_base64, decode_hex
+from eaa.endorsements.amd_vek import AMD_ARC
 from eaa.endorsements.bundle_parts import der_kind, encode_text
 from eaa.endorsements.http_response import is_http_response, parse_http_response
 from eaa.endorsements.pck import SGX_EXTENSION_OID
+from eaa.endorsements.recognise_psp import (
+    are_hygon_certificates,
+    are_sev_certificates,
+    is_csv_json,
+    is_csv_report,
+    is_sev_report,
+)
+from eaa.endorsements.recognise_snp import is_snp_report, snp_of_json
 from eaa.endorsements.x509 import parse_certificate
 from eaa.errors import FormatError
 from eaa.evidence.dcap_quote import HEADER_BYTES, INTEL_QE_VENDOR_ID
 from eaa.evidence.sgx import ENCLAVE_REPORT_BYTES
+from eaa.evidence.snp_certificates import GUIDS
 from eaa.evidence.tdx import TD_REPORT10_BYTES, TD_REPORT15_BYTES
+from eaa.evidence.tsm_report import is_tsm_cbor, parse_tsm_cbor, parse_tsm_json
 
 __all__ = ["MAX_INPUT_BYTES", "MAX_WRAPPINGS", "Kind", "Recognised", "recognise"]
 
@@ -39,11 +50,17 @@ class Kind(StrEnum):
     ENCLAVE_REPORT = "sgx_report_body"
     TD_REPORT = "td_report_body"
     TDREPORT_STRUCT = "tdreport_struct"  # what a TD gets from its CPU; a quoting enclave makes a quote of it
-    SNP_REPORT = "snp_report"
+    SNP_REPORT = "snp_report"  # and, after it, the certificate table if it came with one
+    SEV_REPORT = "sev_report"  # perhaps with the platform's certificates
+    CSV_REPORT = "csv_report"  # binary, or JSON: what guest components change in a report, only that says
     EVENT_LOG = "event_log"
     PCK_CERTIFICATE = "pck_certificate"
+    VEK_CERTIFICATE = "vek_certificate"
     CERTIFICATE = "certificate"
     CERTIFICATE_CHAIN = "certificate_chain"
+    CERTIFICATE_TABLE = "certificate_table"
+    SEV_CERTIFICATES = "sev_certificates"
+    HYGON_CERTIFICATES = "hygon_certificates"
     REVOCATION_LIST = "revocation_list"
     TCB_INFO = "tcb_info"
     ENCLAVE_IDENTITY = "enclave_identity"
@@ -54,8 +71,9 @@ class Kind(StrEnum):
 class Recognised:
     """``data`` is a ``kind`` after ``wrappings``, outermost first, have been taken off.
 
-    A chain stays PEM; a TCB info or identity is the JSON object that Intel signed; the other kinds are
-    binary. ``beside`` is what else the same JSON object carries, e.g. the event log beside a quote.
+    A chain stays PEM; a TCB info or identity is the JSON object that Intel signed; a CSV report may be JSON;
+    the other kinds are binary. ``beside`` is what else the same JSON object carries, e.g. the event log
+    beside a quote.
     """
 
     kind: Kind
@@ -69,6 +87,7 @@ def recognise(data: bytes) -> Recognised:
 
     Raises:
         FormatError: nothing known, more than 32 MiB, more than four wrappings, or a wrapping is malformed.
+        UnsupportedError: JSON of SNP evidence of a processor that is not known here.
     """
     if len(data) > MAX_INPUT_BYTES:
         raise _error(f"{len(data)} bytes exceed {MAX_INPUT_BYTES}", "too_large")
@@ -83,8 +102,9 @@ def _recognise(data: bytes, wrappings: tuple[str, ...]) -> Recognised | None:
         raise _error(f"wrapped more than {MAX_WRAPPINGS} times: {', '.join(wrappings)}", "too_deep")
     if kind := _binary_kind(data):
         return Recognised(kind, data, wrappings)
-    if is_http_response(data):
-        return _recognise(parse_http_response(data, _WHAT).body, (*wrappings, "http"))
+    if carried := _carried(data):
+        name, inner = carried
+        return _recognise(inner, (*wrappings, name))
     text = data.strip(_BLANK)
     if text[:1] == b"{":
         return _json(text, wrappings)
@@ -95,6 +115,13 @@ def _recognise(data: bytes, wrappings: tuple[str, ...]) -> Recognised | None:
             return found
     kind = _BODY_SIZES.get(len(data))
     return Recognised(kind, data, wrappings) if kind else None
+
+
+def _carried(data: bytes) -> tuple[str, bytes] | None:
+    """What a binary document or an answer carries, and its name as a wrapping."""
+    if is_http_response(data):
+        return "http", parse_http_response(data, _WHAT).body
+    return ("tsm:cbor", _tsm(*parse_tsm_cbor(data))) if is_tsm_cbor(data) else None
 
 
 _BLANK = b" \t\r\n\x00"
@@ -108,18 +135,14 @@ _BODY_SIZES = {
     TD_REPORT15_BYTES: Kind.TD_REPORT,
 }
 _EVENT_LOG_SIGNATURE = b"Spec ID Event03\x00"
-_SNP_REPORT_BYTES, _TDREPORT_BYTES = 1184, 1024
+_TDREPORT_BYTES = 1024
+_TABLE_STARTS = frozenset(GUIDS.values())
 
 
 def _binary_kind(data: bytes) -> Kind | None:
-    if _is_quote(data):
-        return Kind.DCAP_QUOTE
-    if data[4:8] == b"\x03\x00\x00\x00" and data[32:48] == _EVENT_LOG_SIGNATURE:
-        return Kind.EVENT_LOG
-    if len(data) == _SNP_REPORT_BYTES and 2 <= data[0] <= 5 and data[1:4] == bytes(3):
-        return Kind.SNP_REPORT
-    if len(data) == _TDREPORT_BYTES and data[0] == 0x81:
-        return Kind.TDREPORT_STRUCT
+    for known, is_one in _BINARY:
+        if is_one(data):
+            return known
     kind = der_kind(data)
     if kind == "certificate":
         return _certificate_kind(data)
@@ -135,15 +158,33 @@ def _is_quote(data: bytes) -> bool:
     return data[0] in (3, 4, 5) and data[1:8] in _QUOTE_STARTS
 
 
+def _is_event_log(data: bytes) -> bool:
+    return data[4:8] == b"\x03\x00\x00\x00" and data[32:48] == _EVENT_LOG_SIGNATURE
+
+
+_BINARY: tuple[tuple[Kind, Callable[[bytes], bool]], ...] = (
+    (Kind.DCAP_QUOTE, _is_quote),
+    (Kind.EVENT_LOG, _is_event_log),
+    (Kind.SEV_REPORT, is_sev_report),
+    (Kind.CSV_REPORT, is_csv_report),
+    (Kind.SEV_CERTIFICATES, are_sev_certificates),
+    (Kind.HYGON_CERTIFICATES, are_hygon_certificates),
+    (Kind.SNP_REPORT, is_snp_report),
+    (Kind.CERTIFICATE_TABLE, lambda data: data[:16] in _TABLE_STARTS),
+    (Kind.TDREPORT_STRUCT, lambda data: len(data) == _TDREPORT_BYTES and data[0] == 0x81),
+)
 _QUOTE_STARTS = tuple(bytes((0, key, 0, tee, 0, 0, 0)) for key in (2, 3) for tee in (0, 0x81))
 
 
 def _certificate_kind(der: bytes) -> Kind:
     try:
-        is_pck = SGX_EXTENSION_OID in parse_certificate(der).extensions
+        extensions = parse_certificate(der).extensions
     except FormatError:
-        is_pck = False  # shown, and refused, as the certificate it claims to be
-    return Kind.PCK_CERTIFICATE if is_pck else Kind.CERTIFICATE
+        return Kind.CERTIFICATE  # shown, and refused, as the certificate it claims to be
+    if SGX_EXTENSION_OID in extensions:
+        return Kind.PCK_CERTIFICATE
+    is_vek = any(oid.startswith(AMD_ARC) for oid in extensions)
+    return Kind.VEK_CERTIFICATE if is_vek else Kind.CERTIFICATE
 
 
 # ── text ──
@@ -203,10 +244,27 @@ def _json(text: bytes, wrappings: tuple[str, ...]) -> Recognised | None:
         return Recognised(Kind.TCB_INFO if "fmspc" in members else Kind.ENCLAVE_IDENTITY, text, wrappings)
     if members.keys() & _COLLATERAL_NAMES:
         return Recognised(Kind.COLLATERAL, text, wrappings)
+    if "outblob" in members:
+        return _recognise(_tsm(*parse_tsm_json(text)), (*wrappings, "tsm:json"))
+    if report := _guest_components(text, members):
+        return Recognised(*report, (*wrappings, "json:attestation_report"))
     names = {name.lower(): name for name in members}
     inner = ((names[name], members[names[name]]) for name in _EVIDENCE_NAMES if name in names)
     found = [item for name, value in inner if (item := _member(name, value, wrappings))]
     return replace(found[0], beside=(*found[0].beside, *found[1:])) if found else None
+
+
+def _guest_components(text: bytes, members: Mapping[str, bytes]) -> tuple[Kind, bytes] | None:
+    """Evidence as guest components write it, with its kind; ``None`` if ``text`` is something else."""
+    if is_csv_json(members):
+        return Kind.CSV_REPORT, text
+    snp = snp_of_json(text, members)
+    return None if snp is None else (Kind.SNP_REPORT, snp)
+
+
+def _tsm(outblob: bytes, auxblob: bytes) -> bytes:
+    """An SNP report with its table; of other providers ``auxblob`` is none that is known."""
+    return outblob + auxblob if is_snp_report(outblob) else outblob
 
 
 def _member(name: str, value: bytes, wrappings: tuple[str, ...]) -> Recognised | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass, field
+from typing import Any
 
 from eaa.codec.strict_json import parse_json
 from eaa.codec.text import decode_base64
@@ -28,7 +29,13 @@ from eaa.evidence.snp_certificates import (
 )
 from eaa.evidence.snp_json import certificates_of_json, report_of_json
 
-__all__ = ["MAX_SNP_EVIDENCE_BYTES", "SnpEvidence", "parse_snp_evidence", "snp_evidence_of_tsm"]
+__all__ = [
+    "MAX_SNP_EVIDENCE_BYTES",
+    "SnpEvidence",
+    "parse_snp_evidence",
+    "snp_evidence_of_json",
+    "snp_evidence_of_tsm",
+]
 
 #: Each byte of JSON's arrays takes at most four.
 MAX_SNP_EVIDENCE_BYTES = 4 * (SNP_REPORT_BYTES + MAX_TABLE_BYTES) + 4096
@@ -95,7 +102,16 @@ def _of_binary(data: bytes) -> SnpEvidence:
 
 
 def _of_json(data: bytes) -> SnpEvidence:
-    value = parse_json(data, _WHAT)
+    return snp_evidence_of_json(parse_json(data, _WHAT))
+
+
+def snp_evidence_of_json(value: Any) -> SnpEvidence:
+    """The evidence in ``value``, JSON as guest components write it, or with the report in base64.
+
+    Raises:
+        FormatError: another shape. The report's contents are for :func:`eaa.evidence.snp.parse_snp_report`.
+        UnsupportedError: of a processor that is not known here.
+    """
     if not isinstance(value, dict) or "attestation_report" not in value or value.keys() - _MEMBERS:
         raise _error("JSON", "expected attestation_report and cert_chain, and nothing else", "bad_value")
     report, chain = value["attestation_report"], certificates_of_json(value.get("cert_chain"))

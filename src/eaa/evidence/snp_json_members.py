@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eaa.errors import FormatError
+from eaa.evidence.json_members import JsonMembers
 from eaa.evidence.snp import SNP_VERSIONS, SnpReportBody
 from eaa.evidence.snp_certificates import MAX_TABLE_BYTES
 
@@ -22,7 +22,9 @@ __all__ = [
     "signature_fields",
 ]
 
-_WHAT, _SPEC = "SNP evidence", "[COCO-GUEST attester/snp]"
+_READER = JsonMembers("SNP evidence", "[COCO-GUEST attester/snp]", MAX_TABLE_BYTES)
+object_of, refuse_others = _READER.object_of, _READER.refuse_others
+number, octets, bad_member = _READER.number, _READER.octets, _READER.bad_member
 
 TCBS = ("current_tcb", "reported_tcb", "committed_tcb", "launch_tcb")
 #: Members that are fields under the name in the report's own table; bytes or numbers by their size there.
@@ -53,42 +55,3 @@ def plain_fields(members: dict[str, Any]) -> dict[str, bytes | int]:
 def signature_fields(members: dict[str, Any]) -> dict[str, bytes | int]:
     """Members ``r`` and ``s``, 72 bytes each; raises FormatError."""
     return {"signature_r": octets(members, "r", 72), "signature_s": octets(members, "s", 72)}
-
-
-def object_of(value: Any, field: str) -> dict[str, Any]:
-    """``value`` if it is an object; raises FormatError."""
-    if not isinstance(value, dict):
-        raise bad_member(field, "expected an object")
-    return value
-
-
-def refuse_others(members: dict[str, Any], known: set[str], field: str) -> None:
-    """Holds if ``members`` has none that is not ``known``."""
-    if unknown := members.keys() - known:
-        raise bad_member(field, f"{len(unknown)} unknown members, such as {min(unknown)!a:.40}")
-
-
-def number(members: dict[str, Any], name: str, size: int) -> int:
-    """The number that is member ``name`` and fits into ``size`` bytes; raises FormatError."""
-    value = members.get(name)
-    if type(value) is not int or not 0 <= value < 1 << 8 * size:
-        raise bad_member(name, f"expected a number of {size} bytes")
-    return value
-
-
-def octets(members: dict[str, Any], name: str, size: int | None) -> bytes:
-    """The array of numbers that is member ``name``: ``size`` bytes, or at most 64 KiB; raises FormatError."""
-    value = members.get(name)
-    if isinstance(value, list) and len(value) <= MAX_TABLE_BYTES and set(map(type, value)) <= {int}:
-        try:
-            data = bytes(value)
-        except ValueError:
-            data = None
-        if data is not None and (size is None or len(data) == size):
-            return data
-    raise bad_member(name, f"expected an array of {'at most 64 Ki' if size is None else size} bytes")
-
-
-def bad_member(field: str, message: str, detail: str = "bad_value") -> FormatError:
-    """The error; ``message`` must not show what came, for that may be evidence."""
-    return FormatError(message, what=_WHAT, field=field, spec=_SPEC, detail=detail)

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 
 import orjson
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from eaa.broker.kbs.members import object_at, text_at
 from eaa.codec.text import decode_base64
@@ -93,9 +90,7 @@ def wrap_options(options: bytes, *, kek: bytes, kid: KeyId, iv: bytes) -> Annota
     return AnnotationPacket(kid, AESGCM(kek).encrypt(iv, options, None), iv, WrapType.A256GCM)
 
 
-def unwrap_options(
-    packet: AnnotationPacket, *, kek: bytes, unsafe_allow_unauthenticated: bool = False
-) -> bytes:
+def unwrap_options(packet: AnnotationPacket, *, kek: bytes) -> bytes:
     """The options in ``packet``, which :func:`parse_layer_options` takes, as they were wrapped.
 
     Raises:
@@ -104,19 +99,13 @@ def unwrap_options(
         FormatError: ``format.kek``: ``kek`` has not 32 bytes; or what was wrapped are no options.
     """
     require_kek(kek)
-    if packet.wrap_type == WrapType.A256GCM:
-        options = open_a256gcm(
-            packet.wrapped, kek=kek, iv=packet.iv, what=f"the layer key under {packet.kid}"
-        )
-    elif unsafe_allow_unauthenticated:
-        decryptor = Cipher(AES(kek), CTR(packet.iv)).decryptor()
-        options = decryptor.update(packet.wrapped) + decryptor.finalize()
-    else:
+    if packet.wrap_type != WrapType.A256GCM:
         raise UnsupportedError(
             f"the layer key under {packet.kid} is wrapped with {packet.wrap_type}, under which a change is "
             "not noticed; that is not allowed",
             detail="unauthenticated",
         )
+    options = open_a256gcm(packet.wrapped, kek=kek, iv=packet.iv, what=f"the layer key under {packet.kid}")
     parse_layer_options(options)
     return options
 

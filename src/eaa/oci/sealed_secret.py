@@ -39,24 +39,23 @@ _SPEC = "[COCO-SEALED Integrity Protection]"
 class SealedSecret:
     """A secret whose signature is not yet verified.
 
-    ``kid`` names the key that verifies it, a ``kbs:///`` URI or a name; ``None`` if it is not signed, which
-    :func:`parse_sealed_secret` lets through only when told to.
+    ``kid`` names the key that verifies it, a ``kbs:///`` URI or a name.
     """
 
     __slots__ = ("_payload", "_signature", "_signed", "_verified", "kid")
 
-    def __init__(self, kid: str | None, signed: bytes, payload: bytes, signature: bytes) -> None:
+    def __init__(self, kid: str, signed: bytes, payload: bytes, signature: bytes) -> None:
         self.kid = kid
         self._signed = signed
         self._payload = payload
         self._signature = signature
-        self._verified = kid is None
+        self._verified = False
 
     def verify(self, public_key: EllipticCurvePublicKey) -> None:
         """Holds if ``public_key``, of P-256, has signed what came (ES256).
 
         Raises:
-            SignatureError: ``signature.sealed_secret``; also if there is no signature.
+            SignatureError: ``signature.sealed_secret``.
             UnsupportedError: ``unsupported.sealed_secret_key``: a key of another curve.
         """
         if not isinstance(public_key.curve, SECP256R1):
@@ -87,11 +86,8 @@ class SealedSecret:
         return parse_payload(self._payload)
 
 
-def parse_sealed_secret(text: str | bytes, *, unsafe_allow_unsigned: bool = False) -> SealedSecret:
+def parse_sealed_secret(text: str | bytes) -> SealedSecret:
     """The secret in ``text``, of at most 1 MiB.
-
-    With ``unsafe_allow_unsigned`` one whose header is ``fakejwsheader`` is taken as well. One with a
-    header is verified all the same; the confidential data hub, told to skip, does not.
 
     Raises:
         FormatError: it is none.
@@ -100,11 +96,7 @@ def parse_sealed_secret(text: str | bytes, *, unsafe_allow_unsigned: bool = Fals
     """
     header, payload, signature = _parts(text)
     if header == FAKE_HEADER:
-        if not unsafe_allow_unsigned:
-            raise UnsupportedError(
-                f"{_WHAT}: it is not signed; that is not allowed", detail="unsigned_secret"
-            )
-        return SealedSecret(None, b"", decode_base64url(payload, _WHAT, "payload"), b"")
+        raise UnsupportedError(f"{_WHAT}: it is not signed; that is not allowed", detail="unsigned_secret")
     return SealedSecret(
         _kid(decode_base64url(header, _WHAT, "header")),
         f"{header}.{payload}".encode(),

@@ -4,12 +4,14 @@
 
     → {"type": "GETENCLAVEINFO", "nonce": "<64 hexadecimal digits>", "id"?: "<up to 64 characters>"}
     ← {"id", "msgtype": "ENCLAVEINFO", "version": 2,
-       "evidence": {"kind", "evidence": base64, "collateral"?: {as dcap-qvl has it}},
+       "evidence": {"kind", "evidence": base64,
+                    "collateral"?: {as dcap-qvl has it} | {"vek", "ask", "ark", "crl": base64}},
        "claims": base64, "mrenclave", "mrsigner", "unverified": ["mrenclave", "mrsigner"]}
     ← {"id", "msgtype": "ERROR", "version": 2, "error": {"code", "message"}}
 
 The evidence is the workload's own, bound to ``claims``, which are of its key and the nonce: whoever asked
-verifies both. ``mrenclave`` and ``mrsigner`` are what the evidence says of itself, for people to read. The
+verifies both. ``mrenclave`` and ``mrsigner`` are what a quote of SGX says of itself, for people to read; an
+SNP report has ``measurement`` in their place, and parts of its collateral that are missing are left out. The
 original's request without a nonce, answered by measurements that nobody can verify, is refused.
 """
 
@@ -18,16 +20,18 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from eaa.codec.strict_json import parse_json
-from eaa.endorsements.collateral import IntelCollateral
+from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.errors import EAAError, FormatError, UsageError
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.sgx import EnclaveReport
+from eaa.evidence.snp import parse_snp_report
 from eaa.tls.claims import NONCE_BYTES
 from eaa.tls.gate_events import Answered
+from eaa.tls.peer import AttachedEvidence, Endorsements, EvidenceKind
 
 __all__ = [
     "MAX_REQUEST_BYTES",
@@ -104,7 +108,7 @@ def encode_answer(request: InfoRequest, answered: Answered) -> bytes:
     evidence: dict[str, Any] = {"kind": str(attached.kind), "evidence": _base64(attached.evidence)}
     if attached.collateral and (members := _collateral(attached.collateral)):
         evidence["collateral"] = members
-    measurements = _measurements(attached.evidence)
+    measurements = _measurements(attached)
     return _line(
         {
             "id": request.id,
@@ -125,10 +129,12 @@ def encode_error(request: InfoRequest, error: EAAError) -> bytes:
     return _line({"id": request.id, "msgtype": "ERROR", "version": _VERSION, "error": detail})
 
 
-def _measurements(evidence: bytes) -> dict[str, str]:
-    """Of an SGX quote; nothing is verified."""
+def _measurements(attached: AttachedEvidence) -> dict[str, str]:
+    """Of an SGX quote or an SNP report; nothing is verified."""
     try:
-        body = parse_quote(evidence).body
+        if attached.kind is EvidenceKind.SNP_REPORT:
+            return {"measurement": parse_snp_report(attached.evidence).body.measurement.hex()}
+        body = parse_quote(attached.evidence).body
     except EAAError:
         return {}
     if not isinstance(body, EnclaveReport):
@@ -136,8 +142,11 @@ def _measurements(evidence: bytes) -> dict[str, str]:
     return {"mrenclave": body.mr_enclave.hex(), "mrsigner": body.mr_signer.hex()}
 
 
-def _collateral(collateral: IntelCollateral) -> dict[str, str] | None:
-    """``None`` if a part is missing, or is no text where text belongs."""
+def _collateral(collateral: Endorsements) -> dict[str, str] | None:
+    """``None`` if a part of Intel's is missing, or is no text where text belongs."""
+    if isinstance(collateral, SnpEndorsements):
+        parts = asdict(collateral)
+        return {name: _base64(part) for name, part in parts.items() if part is not None}
     info, identity = collateral.tcb_info, collateral.qe_identity
     root, pck, chain = collateral.root_ca_crl, collateral.pck_crl, collateral.pck_crl_issuer_chain
     if info is None or identity is None or root is None or pck is None or chain is None:

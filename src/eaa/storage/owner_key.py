@@ -23,13 +23,18 @@ KEY_FILE = "owner-key.pem"
 
 
 class OwnerKey:
-    """A key that signs and verifies. ``key_id`` is the SHA-256 of its SPKI in hexadecimal."""
+    """A key that signs and verifies. ``key_id`` is the SHA-256 of the SPKI of ``public`` in hexadecimal."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self._public = key.public_key()
-        spki = self._public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        self.public = key.public_key()
+        spki = self.public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.key_id = hashlib.sha256(spki).hexdigest()
+
+    @property
+    def public_pem(self) -> bytes:
+        """What others verify with: SPKI in PEM."""
+        return self.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def sign(self, data: bytes) -> bytes:
         """The signature over ``data``, 64 bytes."""
@@ -38,7 +43,7 @@ class OwnerKey:
     def signed(self, signature: bytes, data: bytes) -> bool:
         """Whether ``signature`` is this key's over ``data``."""
         try:
-            self._public.verify(signature, data)
+            self.public.verify(signature, data)
         except InvalidSignature:
             return False
         return True

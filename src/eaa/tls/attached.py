@@ -6,23 +6,27 @@
     text       = length u8 ‖ ASCII
     bytes      = length u32 big-endian ‖ bytes
     collateral = 0 | 1 ‖ TCB info ‖ QE identity ‖ root CRL ‖ PCK CRL ‖ issuer chain of the PCK CRL
+               | 2 ‖ VCEK or VLEK ‖ ASK or ASVK ‖ ARK ‖ revocation list of the ARK
     document   = 0 | 1 ‖ body bytes ‖ signature bytes ‖ issuer chain bytes
     part       = 0 | 1 ‖ bytes
 
-One value has one encoding. Nothing is verified here.
+Collateral 2 goes with SNP reports, and 1 with all else. One value has one encoding. Nothing is verified here.
 """
 
 from __future__ import annotations
 
 from eaa.codec.reader import Reader
+from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.collateral import IntelCollateral, SignedDocument
 from eaa.errors import FormatError, UnsupportedError, UsageError
 from eaa.tls.frames import MAX_EVIDENCE_BYTES
-from eaa.tls.peer import AttachedEvidence, EvidenceKind
+from eaa.tls.peer import AttachedEvidence, Endorsements, EvidenceKind
 
 __all__ = ["decode_answer", "decode_attached", "encode_answer", "encode_attached"]
 
 _VERSION = 1
+_NONE, _INTEL, _AMD = 0, 1, 2
+_AMD_PARTS = ("VEK certificate", "ASK certificate", "ARK certificate", "revocation list")
 _WHAT, _SPEC = "attached evidence", "[docs/adr/0010]"
 
 
@@ -59,7 +63,7 @@ def decode_attached(body: bytes) -> AttachedEvidence:
         raise UnsupportedError(f"{_WHAT}: version {version}, expected {_VERSION}", detail="evidence_version")
     kind = _read_kind(reader)
     evidence = _read_bytes(reader, "evidence")
-    collateral = _read_collateral(reader)
+    collateral = _read_collateral(reader, kind)
     reader.end("end")
     return AttachedEvidence(kind, evidence, collateral)
 
@@ -79,9 +83,11 @@ def decode_answer(body: bytes) -> tuple[AttachedEvidence, bytes]:
     return attached, reader.take(reader.remaining, "claims")
 
 
-def _collateral(collateral: IntelCollateral | None) -> bytes:
+def _collateral(collateral: Endorsements | None) -> bytes:
     if collateral is None:
         return b"\0"
+    if isinstance(collateral, SnpEndorsements):
+        return b"\2" + b"".join(map(_part, (collateral.vek, *collateral.chain)))
     return b"".join(
         (
             b"\1",
@@ -116,9 +122,16 @@ def _read_kind(reader: Reader) -> EvidenceKind:
     raise UnsupportedError(f"{_WHAT}: evidence of unknown kind {name!r:.40}", detail="evidence_kind")
 
 
-def _read_collateral(reader: Reader) -> IntelCollateral | None:
-    if not _read_flag(reader, "collateral"):
+def _read_collateral(reader: Reader, kind: EvidenceKind) -> Endorsements | None:
+    vendor = reader.u8("collateral")
+    if vendor == _NONE:
         return None
+    expected = _AMD if kind is EvidenceKind.SNP_REPORT else _INTEL
+    if vendor != expected:
+        raise _error(reader, "collateral", f"expected 0 or {expected} with a {kind}, came {vendor}")
+    if vendor == _AMD:
+        vek, ask, ark, crl = (_read_part(reader, name) for name in _AMD_PARTS)
+        return SnpEndorsements(vek, ask, ark, crl)
     return IntelCollateral(
         _read_document(reader, "TCB info"),
         _read_document(reader, "QE identity"),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from eaa.endorsements.collateral import IntelCollateral
 from eaa.errors import FormatError, UnsupportedError
 from eaa.tls.claims import Claims
-from eaa.tls.peer import AttachedEvidence, EvidenceKind
+from eaa.tls.peer import AttachedEvidence, Endorsements, EvidenceKind
 
 __all__ = ["MAX_EVIDENCE_BYTES", "Carried", "attach", "attach_quote", "intel_quote_kind"]
 
@@ -28,9 +27,7 @@ class Carried:
     claims: Claims | None = None
 
 
-def attach(
-    kind: EvidenceKind, evidence: bytes, collateral: IntelCollateral | None = None
-) -> AttachedEvidence:
+def attach(kind: EvidenceKind, evidence: bytes, collateral: Endorsements | None = None) -> AttachedEvidence:
     """``evidence`` of a known kind.
 
     Raises:

@@ -33,6 +33,7 @@ class CertificateGate:
         self._demanded = demanded
         self._events: deque[Event] = deque()
         self._early: list[bytes] = []
+        self._early_bytes = 0
         self._out: list[bytes] = []
         self._open = self._closed = self._ended = self._early_end = False
 
@@ -64,7 +65,8 @@ class CertificateGate:
             self._events.append(Data(data))
             return
         self._early.append(data)
-        if sum(map(len, self._early)) > MAX_EARLY_BYTES:
+        self._early_bytes += len(data)
+        if self._early_bytes > MAX_EARLY_BYTES:
             raise RemoteProtocolError("too much came before the gate opened", detail="early_data")
 
     def next_event(self) -> Event | None:

@@ -19,9 +19,17 @@ from eaa.errors import FormatError, UnsupportedError
 from eaa.tls.carried import Carried, attach, intel_quote_kind
 from eaa.tls.claims import HASHES, HASHES_2022, hash_report_data, parse_claims
 from eaa.tls.dice_endorsements import ENDORSEMENTS_OID, parse_endorsements
+from eaa.tls.dice_snp_endorsements import SNP_TAG
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 
-__all__ = ["EVIDENCE_OID", "TAG_OF_KIND", "encode_tagged_evidence", "read_dice", "read_tagged_evidence"]
+__all__ = [
+    "ENDORSED_TAGS",
+    "EVIDENCE_OID",
+    "TAG_OF_KIND",
+    "encode_tagged_evidence",
+    "read_dice",
+    "read_tagged_evidence",
+]
 
 EVIDENCE_OID = "2.23.133.5.4.9"
 #: Quotes of SGX and TDX: the header says which.
@@ -30,7 +38,7 @@ KIND_OF_TAG: Mapping[int, EvidenceKind] = MappingProxyType(
     {
         60001: EvidenceKind.TDX_REPORT,  # or an SGX report of type 2, which nothing here makes or reads
         60002: EvidenceKind.SGX_REPORT,
-        0x1A7504: EvidenceKind.SNP_REPORT,
+        SNP_TAG: EvidenceKind.SNP_REPORT,
         0x1A7505: EvidenceKind.SEV_REPORT,
         0x1A7506: EvidenceKind.CSV_REPORT,
     }
@@ -42,6 +50,8 @@ TAG_OF_KIND: Mapping[EvidenceKind, int] = MappingProxyType(
         **{kind: tag for tag, kind in KIND_OF_TAG.items()},
     }
 )
+#: Of evidence whose endorsements can travel with it.
+ENDORSED_TAGS = frozenset({QUOTE_TAG, SNP_TAG})
 #: What rats-tls used for Intel's until February 2023, when 60000 to 60002 were registered.
 TAGS_2022: Mapping[int, int] = MappingProxyType({0x1A7501: 60000, 0x1A7502: 60001, 0x1A7503: 60002})
 _TDX_REPORT_TYPE = b"\x81"  # REPORTTYPE.TYPE [TDX-ABI REPORTTYPE]

@@ -7,18 +7,22 @@ Its extnValue is the same tag as the evidence's, around an array of the parts of
 
 All but the version are byte strings, as that library hands them out: documents as ``{"tcbInfo": …,
 "signature": …}``, chains in PEM, revocation lists in hexadecimal under version 3, each with its final NUL.
-librats refuses the version unless it is four bytes wide.
+librats refuses the version unless it is four bytes wide. Those of SEV-SNP reports are in
+:mod:`eaa.tls.dice_snp_endorsements`.
 """
 
 from __future__ import annotations
 
-from eaa.codec.cbor import Tag, WideUint32, decode_cbor, encode_cbor
+from eaa.codec.cbor import CborValue, Tag, WideUint32, decode_cbor, encode_cbor
 from eaa.codec.pem import decode_pem_certificates, encode_pem
 from eaa.codec.strict_json import object_members, parse_json
 from eaa.codec.text import decode_hex
+from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.collateral import IntelCollateral, SignedDocument
 from eaa.endorsements.crl import crl_der
 from eaa.errors import FormatError, UnsupportedError, UsageError
+from eaa.tls.dice_snp_endorsements import SNP_TAG, encode_snp_endorsements, parse_snp_endorsements
+from eaa.tls.peer import Endorsements
 
 __all__ = ["ENDORSEMENTS_OID", "encode_endorsements", "parse_endorsements"]
 
@@ -29,18 +33,26 @@ MAJOR_VERSIONS = (1, 3, 4)
 _WHAT, _SPEC = "endorsements", "[RA-TLS Endorsement Data Format]"
 
 
-def parse_endorsements(data: bytes) -> tuple[int, IntelCollateral]:
+def parse_endorsements(data: bytes) -> tuple[int, Endorsements]:
     """The tag and the parts in ``data``, received bytes of which nothing has been verified.
 
     Raises:
-        FormatError: not strict CBOR, no tag with 8 or 9 entries, or a part that is not of its type.
+        FormatError: not strict CBOR, no tag with the entries that it has, or a part that is not of its type.
         UnsupportedError: an unknown version.
     """
     match decode_cbor(data, _WHAT, spec=_SPEC, wide=("[0]",), padded=True):
-        case Tag(number, (int(version), *parts)) if len(parts) in (7, 8):
+        case Tag(number, (int(version), *parts)):
             pass
         case _:
-            raise _error("item", "expected a tag with 8 or 9 entries, the first an integer")
+            raise _error("item", "expected a tag with an array, its first entry an integer")
+    if number == SNP_TAG:
+        return number, parse_snp_endorsements(version, parts)
+    return number, _intel(version, parts)
+
+
+def _intel(version: int, parts: list[CborValue]) -> IntelCollateral:
+    if len(parts) not in (7, 8):
+        raise _error("item", f"expected 8 or 9 entries, came {len(parts) + 1}")
     if version & 0xFFFF not in MAJOR_VERSIONS:
         raise UnsupportedError(
             f"endorsements of version {version:#x} are not known", detail="endorsements_version"
@@ -51,7 +63,7 @@ def parse_endorsements(data: bytes) -> tuple[int, IntelCollateral]:
         bytes(part).removesuffix(b"\x00")  # type: ignore[arg-type]  # all are bytes
         for part in parts[:7]
     )
-    return number, IntelCollateral(
+    return IntelCollateral(
         tcb_info=_document(info, "tcbInfo", info_chain),
         qe_identity=_document(identity, "enclaveIdentity", identity_chain),
         root_ca_crl=crl_der(root_crl, what=f"root CA CRL in {_WHAT}"),
@@ -70,14 +82,16 @@ def _document(data: bytes, name: str, chain: bytes) -> SignedDocument:
     return SignedDocument(members[name], decode_hex(signature, _WHAT, name, length=64), chain)
 
 
-def encode_endorsements(tag: int, collateral: IntelCollateral) -> bytes:
-    """The extnValue for ``collateral``; chains that are URL-encoded become PEM.
+def encode_endorsements(tag: int, endorsements: Endorsements) -> bytes:
+    """The extnValue for ``endorsements``, with the ``tag`` of the evidence; URL-encoded chains become PEM.
 
     Raises:
         UsageError: a part is missing.
         FormatError: a chain is no chain.
     """
-    parts = collateral
+    if isinstance(endorsements, SnpEndorsements):
+        return encode_snp_endorsements(endorsements)
+    parts = endorsements
     if (
         parts.tcb_info is None
         or parts.qe_identity is None

@@ -18,6 +18,7 @@ __all__ = [
     "NULL_ATTESTER",
     "NULL_VERIFIER",
     "SIMULATED",
+    "SIMULATED_SNP",
     "TLS_LIBRARIES",
     "VERIFIERS",
     "Instance",
@@ -29,6 +30,7 @@ __all__ = [
 NULL_ATTESTER = "nullattester"
 NULL_VERIFIER = "nullverifier"
 SIMULATED = "simulated"
+SIMULATED_SNP = "simulated-snp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +62,24 @@ ATTESTERS: tuple[Instance, ...] = (
     Instance("sgx_la", 15, (EvidenceKind.SGX_REPORT,), unsupported=_LOCAL),
     Instance(SIMULATED, 0, _SGX, automatic=False, aliases=("simulated-sgx",)),
     Instance("simulated-tdx", 0, _TDX, automatic=False),
+    Instance(SIMULATED_SNP, 0, _SNP, automatic=False),
     Instance(NULL_ATTESTER, 0, automatic=False),
 )
 VERIFIERS: tuple[Instance, ...] = (
     Instance("sgx_ecdsa_qve", 53, _SGX, automatic=False),
     Instance("sgx_ecdsa", 52, _SGX),
     Instance("tdx_ecdsa", 42, _TDX, aliases=("tdx",)),
-    Instance("sev_snp", 42, _SNP, unsupported=_NOT_VERIFIED),
+    Instance("sev_snp", 42, _SNP),
     Instance("sev", 35, (EvidenceKind.SEV_REPORT,), unsupported=_NOT_VERIFIED),
     Instance("csv", 20, (EvidenceKind.CSV_REPORT,), unsupported=_NOT_VERIFIED),
     Instance("sgx_la", 15, (EvidenceKind.SGX_REPORT,), unsupported=_LOCAL),
-    Instance(SIMULATED, 0, _SGX + _TDX, automatic=False, aliases=("simulated-sgx", "simulated-tdx")),
+    Instance(
+        SIMULATED,
+        0,
+        _SGX + _TDX + _SNP,
+        automatic=False,
+        aliases=("simulated-sgx", "simulated-tdx", SIMULATED_SNP),
+    ),
     Instance(NULL_VERIFIER, 0, automatic=False),
 )
 TLS_LIBRARIES = ("openssl",)

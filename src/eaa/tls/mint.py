@@ -22,7 +22,7 @@ from eaa.endorsements.x509 import MAX_CERTIFICATE_BYTES
 from eaa.errors import BindingError, FormatError, UnsupportedError, UsageError
 from eaa.tls.carried import MAX_EVIDENCE_BYTES, intel_quote_kind
 from eaa.tls.claims import parse_claims
-from eaa.tls.dice import EVIDENCE_OID, QUOTE_TAG, TAG_OF_KIND, encode_tagged_evidence
+from eaa.tls.dice import ENDORSED_TAGS, EVIDENCE_OID, QUOTE_TAG, TAG_OF_KIND, encode_tagged_evidence
 from eaa.tls.dice_endorsements import ENDORSEMENTS_OID, encode_endorsements
 from eaa.tls.key import require_key
 from eaa.tls.peer import AttachedEvidence
@@ -62,7 +62,7 @@ def mint_certificate(
 
     Raises:
         UsageError: a key of another kind, claims of another key, evidence of another kind or size than
-            said, collateral for what has none, times that are naive or in the wrong order.
+            said, endorsements for what has no format for them, times that are naive or in the wrong order.
     """
     spki = public_key_info(key)
     _require_usable(spki, attached, claims, not_before, not_after)
@@ -104,8 +104,8 @@ def _require_usable(
     if not 0 < len(attached.evidence) <= MAX_EVIDENCE_BYTES:
         raise UsageError(f"evidence of {len(attached.evidence)} bytes", detail="evidence_size")
     is_quote = TAG_OF_KIND[attached.kind] == QUOTE_TAG
-    if attached.collateral is not None and not is_quote:
-        raise UsageError(f"Intel's collateral endorses no {attached.kind}", detail="endorsements_kind")
+    if attached.collateral is not None and TAG_OF_KIND[attached.kind] not in ENDORSED_TAGS:
+        raise UsageError(f"endorsements of a {attached.kind} have no format", detail="endorsements_kind")
     try:
         if is_quote and intel_quote_kind(attached.evidence) is not attached.kind:
             raise UsageError(f"the evidence is no {attached.kind}", detail="evidence_kind")

@@ -11,14 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from eaa.appraisal.result import AttestationResult
+from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.collateral import IntelCollateral
+from eaa.errors import UsageError
 
 __all__ = [
     "AttachedEvidence",
     "Attester",
+    "Endorsements",
     "EvidenceKind",
     "PeerIdentity",
     "PeerVerifier",
@@ -28,6 +31,8 @@ __all__ = [
 
 #: Report data of every TEE that is known here.
 REPORT_DATA_BYTES = 64
+#: What vendors vouch for, by vendor.
+Endorsements: TypeAlias = IntelCollateral | SnpEndorsements
 
 
 class EvidenceKind(StrEnum):
@@ -66,11 +71,23 @@ class Profile(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttachedEvidence:
-    """Evidence as it travels, with the endorsements that its sender attached, if any."""
+    """Evidence as it travels, with the endorsements that its sender attached, if any.
+
+    Those of an SNP report are AMD's; all other kinds have Intel's.
+
+    Raises:
+        UsageError: ``usage.endorsements_kind``: endorsements by a vendor that does not make such evidence.
+    """
 
     kind: EvidenceKind
     evidence: bytes
-    collateral: IntelCollateral | None = None
+    collateral: Endorsements | None = None
+
+    def __post_init__(self) -> None:
+        is_amd = isinstance(self.collateral, SnpEndorsements)
+        if self.collateral is not None and is_amd != (self.kind is EvidenceKind.SNP_REPORT):
+            vendor = "AMD" if is_amd else "Intel"
+            raise UsageError(f"{vendor} endorses no {self.kind}", detail="endorsements_kind")
 
 
 @dataclass(frozen=True, slots=True)

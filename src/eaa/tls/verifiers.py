@@ -15,19 +15,21 @@ from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import UnsupportedError, UsageError
 from eaa.tls.dcap_verifier import DcapVerifier
+from eaa.tls.evidence_verifier import EvidenceVerifier, GenuineVerifier
 from eaa.tls.instances import NULL_VERIFIER, SIMULATED, VERIFIERS, Instance, find_instance
-from eaa.tls.peer import AttachedEvidence
+from eaa.tls.peer import AttachedEvidence, EvidenceKind
+from eaa.tls.snp_verifier import SnpVerifier
 from eaa.verify.dcap import Memo
+from eaa.verify.snp import SnpMemo
 
-__all__ = ["DcapVerifier", "NullVerifier", "make_verifier"]
+__all__ = ["EvidenceVerifier", "NullVerifier", "make_verifier"]
 
 _QVE_NOTE = (
     "sgx_ecdsa_qve: there is no quote verification enclave here; quotes are verified in this process by the "
     "same rules, as the original does outside an enclave"
 )
-_SIMULATED_NOTE = (
-    "simulated: the only root believed is {name!r}, SHA-256 {digest}; no hardware stands behind it"
-)
+#: ASK, ARK and list of each product and key kind, old and new ones.
+_SNP_CHAINS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,20 @@ def make_verifier(
     trust_anchors: Sequence[Certificate],
     memo: Memo,
     allow_null: bool,
-) -> DcapVerifier | NullVerifier:
+    snp_memo: SnpMemo | None = None,
+    allow_missing_crl: bool = False,
+) -> EvidenceVerifier | NullVerifier:
     """The verifier by ``name``; empty is automatic: by kind of evidence, and never null.
 
     Args:
         name: as in ``VERIFIERS``, or an alias.
         policy: what is acceptable beyond genuine.
         pool: own endorsements, preferred to what peers attach.
-        trust_anchors: the only roots believed. For ``simulated`` exactly one, a simulated vendor's.
-        memo: what earlier calls verified.
+        trust_anchors: the only roots believed, of all vendors. For ``simulated`` those of simulated ones.
+        memo: what earlier calls verified of quotes.
         allow_null: whether ``nullverifier`` may be named.
+        snp_memo: as ``memo``, of SNP reports; a new one by default.
+        allow_missing_crl: verify SNP reports where there is no revocation list.
 
     Raises:
         UsageError: no such instance; null without ``allow_null``; anchors that cannot be meant.
@@ -82,7 +88,16 @@ def make_verifier(
     if found.name == SIMULATED:
         notes = (_simulated_note(anchors),)
         warning = notes[0]
-    return DcapVerifier(name, found.kinds, policy, pool, anchors, memo, notes, warning)
+    dcap = DcapVerifier(pool, anchors, memo)
+    snp = SnpVerifier(
+        pool, anchors, SnpMemo(_SNP_CHAINS) if snp_memo is None else snp_memo, allow_missing_crl
+    )
+    vendors: dict[EvidenceKind, GenuineVerifier] = {
+        EvidenceKind.SGX_QUOTE: dcap,
+        EvidenceKind.TDX_QUOTE: dcap,
+        EvidenceKind.SNP_REPORT: snp,
+    }
+    return EvidenceVerifier(name, {kind: vendors[kind] for kind in found.kinds}, policy, notes, warning)
 
 
 #: All kinds that some instance takes which may be selected automatically.
@@ -100,11 +115,13 @@ def _null(allowed: bool) -> NullVerifier:
 
 
 def _simulated_note(anchors: tuple[Certificate, ...]) -> str:
-    simulated = [anchor for anchor in anchors if anchor.common_name.startswith(SIMULATED_NAME_PREFIX)]
-    if len(anchors) != 1 or not simulated:
+    if not all(anchor.common_name.startswith(SIMULATED_NAME_PREFIX) for anchor in anchors):
         raise UsageError(
-            "verifier simulated takes exactly one trust anchor, the root of a simulated vendor",
+            "verifier simulated takes the roots of simulated vendors alone as trust anchors",
             detail="trust_anchors",
         )
-    digest = hashlib.sha256(anchors[0].der).hexdigest()
-    return _SIMULATED_NOTE.format(name=anchors[0].common_name, digest=digest)
+    roots = " and ".join(
+        f"{anchor.common_name!r}, SHA-256 {hashlib.sha256(anchor.der).hexdigest()}" for anchor in anchors
+    )
+    believed = "root believed is" if len(anchors) == 1 else "roots believed are"
+    return f"simulated: the only {believed} {roots}; no hardware stands behind it"

@@ -130,7 +130,8 @@ class Appraisals:
 
     def _until(self, verdict: Verdict, now: datetime) -> datetime:
         latest = now + self._max
-        return latest if verdict is None else min(latest, verdict.verified.endorsements_expire)
+        end = None if verdict is None else verdict.verified.endorsements_expire
+        return latest if end is None else min(latest, end)
 
     def _key(self, evidence: AttachedEvidence, report_data: bytes) -> bytes:
         collateral = evidence.collateral.digest if evidence.collateral else b""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import traceback
+
+from OpenSSL import SSL
 
 from eaa.errors import EAAError, InternalError, RemoteProtocolError
 from eaa.tls.peer import PeerIdentity, Role
@@ -30,16 +33,25 @@ def truncated(message: str) -> RemoteProtocolError:
 
 
 def log_failure(error: EAAError, role: Role, peer: object) -> None:
-    """One line about a connection that failed; with the traceback if it is our own fault.
+    """One line about a connection that failed, and below it where, if it is our own fault.
 
     The record gets text and not the error: its frames hold the connection, and handlers may keep records.
+    What is none of ours is named without its message, in which there may be anything, unless the system said
+    it.
     """
-    cause = f" ({type(error.__cause__).__name__}: {error.__cause__})" if error.__cause__ else ""
+    cause = error.__cause__
+    said = str(cause) if isinstance(cause, EAAError | OSError | SSL.Error) else ""
     _LOG.warning(
-        "attested channel, %s of %s: %s: %s%s",
-        role, peer or "a local peer", error.code, str(error), cause,
-        exc_info=error if isinstance(error, InternalError) else None,
+        "attested channel, %s of %s: %s: %s%s%s",
+        role, peer or "a local peer", error.code, str(error),
+        f" ({type(cause).__name__}: {said})" if said else "", _frames(error),
     )  # fmt: skip
+
+
+def _frames(error: EAAError) -> str:
+    if not isinstance(error, InternalError):
+        return ""
+    return "\n" + "".join(traceback.format_tb((error.__cause__ or error).__traceback__)).rstrip()
 
 
 def log_opened(identity: PeerIdentity, warnings: tuple[str, ...]) -> None:

@@ -24,6 +24,7 @@ from eaa.verify.path import (
     require_leaf,
 )
 from eaa.verify.primitives import P256Key, verify_p256_raw
+from eaa.verify.result import TrustAnchor
 from eaa.verify.state import VerifiedCollateral
 from eaa.verify.windows import Window, Windows
 
@@ -80,7 +81,7 @@ def verify_collateral(
         Window("QE identity", "qe_identity", identity.issue_date, identity.next_update),
     ]
     verified = VerifiedCollateral(
-        root, root_key, crl, info, identity, Windows.of(windows),
+        root, TrustAnchor.of_certificate(root), root_key, crl, info, identity, Windows.of(windows),
         max(info.issue_date, identity.issue_date),
     )  # fmt: skip
     verified.windows.require(now)

@@ -34,12 +34,13 @@ from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import BindingError, EndorsementError, UsageError
 from eaa.evidence.dcap_quote import DcapQuote, parse_quote_frame
-from eaa.verify import schemes
 from eaa.verify.collateral import verify_collateral
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.dcap_tees import DCAP_TEES, DcapTee
 from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
 from eaa.verify.platform import verify_platform
 from eaa.verify.primitives import equal, verify_p256_raw
-from eaa.verify.result import Binding, VerifiedEvidence
+from eaa.verify.result import Binding
 from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import TcbEvaluation
 
@@ -59,7 +60,7 @@ def verify_quote(
     binding: Binding,
     now: datetime,
     memo: Memo,
-) -> VerifiedEvidence:
+) -> VerifiedDcapEvidence:
     """The quote in ``data``, verified against ``collateral`` at ``now``.
 
     Args:
@@ -89,12 +90,12 @@ def verify_parsed_quote(
     binding: Binding,
     now: datetime,
     memo: Memo,
-) -> VerifiedEvidence:
+) -> VerifiedDcapEvidence:
     """As :func:`verify_quote`, for who has parsed the quote already, by :func:`parse_quote_frame`."""
     if now.tzinfo is None:
         raise UsageError("now must be an aware datetime", detail="naive_datetime")
     tee = quote.tee
-    scheme = schemes.SCHEMES[tee]
+    scheme = DCAP_TEES[tee]
 
     # 1.–4. Collateral.
     anchors = tuple(trust_anchors)
@@ -124,12 +125,13 @@ def verify_parsed_quote(
         _require_bound("report data", "report_data", binding.report_data, quote.body.report_data)
     if binding.config_id is not None:
         _require_bound("configuration id", "config_id", binding.config_id, scheme.config_id(quote))
-    return VerifiedEvidence(
+    return VerifiedDcapEvidence(
         tee=tee,
         quote=quote,
         pck=platform.pck,
         tcb=tcb,
-        trust_anchor=verified.root,
+        root=verified.root,
+        trust_anchor=verified.trust_anchor,
         verified_at=now,
         endorsements_issued=verified.issued,
         endorsements_expire=min(verified.windows.not_after, platform.windows.not_after),
@@ -171,7 +173,7 @@ def _tcb(
     quote: DcapQuote,
     verified: VerifiedCollateral,
     platform: VerifiedPlatform,
-    scheme: schemes.Scheme,
+    scheme: DcapTee,
 ) -> TcbEvaluation:
     key = (platform.svns, scheme.evaluation_key(quote))
     known = verified.evaluations.get(key)

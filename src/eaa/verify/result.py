@@ -1,19 +1,18 @@
-"""What verification establishes, and what it was asked to compare."""
+"""What verification establishes of all evidence, and what it was asked to compare."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from eaa.endorsements.pck import PckExtension
+from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import Certificate
-from eaa.evidence.dcap_quote import DcapQuote
-from eaa.verify.claims import pck_claims, quote_claims, rfc3339, tcb_claims
-from eaa.verify.tcb import TcbEvaluation
+from eaa.verify.claims import rfc3339
 
-__all__ = ["Binding", "VerifiedEvidence"]
+__all__ = ["Binding", "TrustAnchor", "VerifiedEvidence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +34,73 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifiedEvidence:
+class TrustAnchor:
+    """The root that was believed: its name, and SHA-256 (32 bytes) of its bytes in the vendor's own form."""
+
+    name: str
+    sha256: bytes
+
+    @classmethod
+    def of_certificate(cls, root: Certificate) -> TrustAnchor:
+        """Of an X.509 root: common name, and digest of the DER."""
+        return cls.of_bytes(root.common_name, root.der)
+
+    @classmethod
+    def of_bytes(cls, name: str, root: bytes) -> TrustAnchor:
+        """Of a root in the vendor's own form, which has no name in it: ``name``, and digest of the bytes."""
+        return cls(name, hashlib.sha256(root).digest())
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it is a simulated vendor's: no hardware stands behind it."""
+        return self.name.startswith(SIMULATED_NAME_PREFIX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedEvidence(ABC):
     """Genuine evidence: constructed only inside ``eaa.verify``, after its last check.
 
-    Established: the quote was signed by an attestation key that Intel's quoting enclave holds on a
-    platform whose certificates lead to ``trust_anchor`` and were not revoked; the TCB is as ``tcb``
-    says at ``verified_at``; what :attr:`bound` names was equal to what the caller expected.
-    Not established: that the TCB is good enough, that the code is the expected one, or, where
+    Established: what the class of the evidence says; what :attr:`bound` names was equal to what the caller
+    expected. Not established: that the TCB is good enough, that the code is the expected one, or, where
     ``bound`` lacks ``report_data``, that the evidence is fresh. That is appraisal's.
+
+    ``endorsements_issued`` and ``endorsements_expire`` are ``None`` where the vendor's certificates have no
+    period.
     """
 
-    tee: str  # "sgx" or "tdx"
-    quote: DcapQuote
-    pck: PckExtension
-    tcb: TcbEvaluation
-    trust_anchor: Certificate
+    tee: str  # "sgx", "tdx", "snp", …
+    trust_anchor: TrustAnchor
     verified_at: datetime
-    endorsements_issued: datetime  # the latest issue date of TCB info and QE identity
-    endorsements_expire: datetime  # the first end of any certificate, list or document
+    endorsements_issued: datetime | None
+    endorsements_expire: datetime | None  # the first end of any certificate, list or document
     bound: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def evidence(self) -> bytes:
+        """The received bytes that were verified."""
+
+    @property
+    @abstractmethod
+    def measurement(self) -> bytes:
+        """What the code was measured as when it was started: MRENCLAVE, MRTD, the launch digest."""
+
+    @abstractmethod
+    def own_claims(self) -> dict[str, Any]:
+        """The claims that this kind of evidence has beside those of all."""
 
     @property
     def claims(self) -> dict[str, Any]:
         """Every claim by the name of the specification's field; bytes as lower-case hex."""
         return {
             "tee": self.tee,
-            **quote_claims(self.quote),
-            "platform": pck_claims(self.pck),
-            "tcb": tcb_claims(self.tcb),
-            "trust_anchor": {
-                "name": self.trust_anchor.common_name,
-                "sha256": hashlib.sha256(self.trust_anchor.der).hexdigest(),
-            },
-            "endorsements_issued": rfc3339(self.endorsements_issued),
-            "endorsements_expire": rfc3339(self.endorsements_expire),
+            **self.own_claims(),
+            "trust_anchor": {"name": self.trust_anchor.name, "sha256": self.trust_anchor.sha256.hex()},
+            "endorsements_issued": _time(self.endorsements_issued),
+            "endorsements_expire": _time(self.endorsements_expire),
             "bound": list(self.bound),
         }
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else rfc3339(time)

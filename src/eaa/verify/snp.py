@@ -6,18 +6,17 @@
  4. The VEK certificate is issued by the ASK, is not revoked, certifies a P-384 key, and is of the kind, VCEK
     or VLEK, and of the product that the ASK issues certificates of.
  5. All of 1–4 are within their validity period at ``now``.
- 6. The report says that a key of this kind signed it, and a VCEK where one is required.
+ 6. The report says that a key of this kind signed it.
  7. The VEK signed the received bytes 0 to 0x29F of the report.
  8. The processor is of the VEK certificate's product: by its CPUID from version 3 of the report on, and in
     version 2 by the shape of its TCB versions.
  9. The patch levels in the VEK certificate are exactly the reported TCB.
-10. The chip id is exactly the HWID of a VCEK certificate; a masked one is accepted where that is allowed.
-11. The firmware that runs is committed, or a provisional one is allowed.
-12. The guest asked for the report, and not the host.
-13. Report data and host data are the expected ones, over all bytes.
+10. The chip id, unless the host masks it, is exactly the HWID of a VCEK certificate.
+11. The guest asked for the report, and not the host.
+12. Report data and host data are the expected ones, over all bytes.
 
 1–3 are remembered by the bytes of ASK, ARK and list, and the anchors; 4 by the bytes of the VEK certificate
-on top of that; 5–13 are done at each call. Four signatures are checked for a report of which nothing is
+on top of that; 5–12 are done at each call. Four signatures are checked for a report of which nothing is
 known, two for a new platform under a known ASK, one for a known platform. Nothing is fetched.
 """
 
@@ -35,14 +34,13 @@ from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
 from eaa.verify.primitives import equal
 from eaa.verify.result import Binding
 from eaa.verify.snp_chain import VerifiedAmdChain, VerifiedVek, verify_amd_chain, verify_vek
-from eaa.verify.snp_result import SnpRules, VerifiedSnpEvidence
+from eaa.verify.snp_result import VerifiedSnpEvidence
 from eaa.verify.snp_signatures import verify_p384_report
 
 __all__ = ["SnpMemo", "verify_report"]
 
 #: An ASK, an ARK and a list have 4 KiB; what is larger is verified anew each time.
 _MAX_CHAIN_BYTES = 64 * 1024
-_STRICT = SnpRules()
 #: A verifier's memo: issuers by their bytes and anchors, each with the platforms seen under it.
 SnpMemo = BoundedMemo[VerifiedAmdChain]
 
@@ -55,7 +53,7 @@ def verify_report(
     binding: Binding,
     now: datetime,
     memo: SnpMemo,
-    rules: SnpRules = _STRICT,
+    allow_missing_crl: bool = False,
 ) -> VerifiedSnpEvidence:
     """The report in ``data``, verified against ``endorsements`` at ``now``.
 
@@ -66,7 +64,8 @@ def verify_report(
         binding: what report data (64 bytes) and host data (32, as ``config_id``) must be.
         now: aware, UTC.
         memo: what earlier calls verified; a new one verifies everything.
-        rules: what is refused or put up with besides; as made, the strictest.
+        allow_missing_crl: verify without a revocation list: nothing is then known of revocation, and the
+            result says so.
 
     Raises:
         UsageError: ``now`` is naive, or an expected value has the wrong length.
@@ -82,13 +81,13 @@ def verify_report(
         raise SignatureError("the report says that no key signed it", detail="report_unsigned")
 
     # 1.–4. Endorsements.
-    chain, vek = _verified(endorsements, tuple(trust_anchors), kind, rules, memo)
+    chain, vek = _verified(endorsements, tuple(trust_anchors), kind, allow_missing_crl, memo)
 
     # 5. Periods, at each call.
     vek.windows.require(now)
 
     # 6. Kind of key.
-    _require_kind(kind, vek, rules)
+    _require_kind(kind, vek)
 
     # 7. Report.
     verify_p384_report(vek.key, report.body.signature_r, report.body.signature_s, report.signed)
@@ -100,21 +99,13 @@ def verify_report(
             f"the VEK certificate is for the TCB {vek.extensions.tcb}; reported is {report.reported_tcb}",
             detail="tcb_mismatch", expected=str(vek.extensions.tcb), came=str(report.reported_tcb),
         )  # fmt: skip
-    _require_chip(report, vek, rules)
+    _require_chip(report, vek)
 
-    # 11. Committed firmware.
-    if report.provisional and not rules.allow_provisional_firmware:
-        raise EndorsementError(
-            f"the firmware is provisional: current are {report.current_version} and {report.current_tcb}, "
-            f"committed {report.committed_version} and {report.committed_tcb}",
-            detail="provisional_firmware",
-        )
-
-    # 12. Who asked.
+    # 11. Who asked.
     if report.host_requested:
         raise BindingError("the host asked for the report, not the guest", detail="host_requested")
 
-    # 13. Bindings.
+    # 12. Bindings.
     if binding.report_data is not None:
         _require_bound("report data", "report_data", binding.report_data, report.body.report_data)
     if binding.config_id is not None:
@@ -125,7 +116,7 @@ def verify_report(
         tee="snp",
         report=report,
         vek=vek.extensions,
-        trust_anchor=chain.ark,
+        trust_anchor=chain.trust_anchor,
         verified_at=now,
         revocation_checked=crl is not None,
         endorsements_issued=first_day if crl is None else max(first_day, crl.this_update),
@@ -138,14 +129,14 @@ def _verified(
     endorsements: SnpEndorsements,
     anchors: tuple[Certificate, ...],
     kind: SigningKey,
-    rules: SnpRules,
+    allow_missing_crl: bool,
     memo: SnpMemo,
 ) -> tuple[VerifiedAmdChain, VerifiedVek]:
     if endorsements.vek is None:
         raise EndorsementNotFound(
             f"the {kind.name} certificate is missing from the endorsements", detail=kind.name.lower()
         )
-    if endorsements.crl is None and not rules.allow_missing_crl:
+    if endorsements.crl is None and not allow_missing_crl:
         raise EndorsementNotFound("the revocation list is missing from the endorsements", detail="crl")
     key = (endorsements.chain, tuple([anchor.der for anchor in anchors]))
     chain = memo.get(key)
@@ -161,17 +152,13 @@ def _verified(
     return chain, vek
 
 
-def _require_kind(kind: SigningKey, vek: VerifiedVek, rules: SnpRules) -> None:
+def _require_kind(kind: SigningKey, vek: VerifiedVek) -> None:
     came = vek.extensions.kind
     if came is not kind:
         raise EndorsementError(
             f"the report is signed with a {kind.name}, the certificate is of a {came.name}",
             detail="signing_key", expected=kind.name, came=came.name,
         )  # fmt: skip
-    if rules.require_vcek and kind is not SigningKey.VCEK:
-        raise EndorsementError(
-            f"the report is signed with a {kind.name}, a VCEK is required", detail="vcek_required"
-        )
 
 
 def _require_product(report: SnpReport, vek: VerifiedVek) -> None:
@@ -189,14 +176,11 @@ def _require_product(report: SnpReport, vek: VerifiedVek) -> None:
         )
 
 
-def _require_chip(report: SnpReport, vek: VerifiedVek, rules: SnpRules) -> None:
+def _require_chip(report: SnpReport, vek: VerifiedVek) -> None:
     expected = vek.extensions.chip_id
-    if expected is None:
-        return  # a VLEK is not bound to a chip
-    if report.chip_id_masked:
-        if not rules.allow_masked_chip_id:
-            raise EndorsementError("the report leaves its chip id out", detail="chip_id_masked")
-    elif report.body.chip_id != expected:
+    if expected is None or report.chip_id_masked:
+        return  # a VLEK is not bound to a chip; the signature binds a masked report to the VCEK
+    if report.body.chip_id != expected:
         raise EndorsementError(
             f"the VEK certificate is for chip {expected.hex()}, the report is of {report.body.chip_id.hex()}",
             detail="chip_id_mismatch",

@@ -15,6 +15,7 @@ from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_tcb import SnpProduct
 from eaa.verify.memo import BoundedMemo
 from eaa.verify.path import certificate_window, crl_window, refuse_revoked, require_anchor, require_ca
+from eaa.verify.result import TrustAnchor
 from eaa.verify.snp_path import amd_name, issuer_role, require_amd_crl, require_amd_issued, require_vek
 from eaa.verify.snp_signatures import P384Key, RsaKey, anchor_rsa_key, p384_key, rsa_key
 from eaa.verify.windows import Windows
@@ -47,6 +48,7 @@ class VerifiedAmdChain:
     """
 
     ark: Certificate
+    trust_anchor: TrustAnchor  # the ARK's name and digest
     ask: Certificate
     ask_key: RsaKey
     product: SnpProduct
@@ -95,7 +97,14 @@ def verify_amd_chain(endorsements: SnpEndorsements, anchors: Sequence[Certificat
         refuse_revoked(ask, crl, "ASK", "ask")
         windows.append(crl_window(crl, "revocation list", "crl"))
     return VerifiedAmdChain(
-        ark, ask, _key(ask, rsa_key, "ASK", "ask"), product, kind, crl, Windows.of(windows)
+        ark,
+        TrustAnchor.of_certificate(ark),
+        ask,
+        _key(ask, rsa_key, "ASK", "ask"),
+        product,
+        kind,
+        crl,
+        Windows.of(windows),
     )
 
 

@@ -1,42 +1,23 @@
-"""What SNP verification establishes, and what it may be told to put up with."""
+"""What SNP verification establishes."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from eaa.endorsements.amd_vek import VekExtensions
-from eaa.endorsements.x509 import Certificate
 from eaa.evidence.snp import SnpReport
 from eaa.evidence.snp_tcb import TcbVersion
-from eaa.verify.claims import rfc3339, structure_claims
+from eaa.verify.claims import structure_claims
+from eaa.verify.result import VerifiedEvidence
 
-__all__ = ["SnpRules", "VerifiedSnpEvidence", "snp_report_claims"]
-
-
-@dataclass(frozen=True, slots=True)
-class SnpRules:
-    """What may be put up with, or must not be. As made, only a VLEK is put up with.
-
-    - ``require_vcek``: the key must be the chip's own, not one that a cloud loaded into it;
-    - ``allow_masked_chip_id``: a VCEK's report may leave its chip id out. Its TCB and signature still bind
-      it to the certificate;
-    - ``allow_provisional_firmware``: the firmware that runs need not be committed. The host can go back to
-      the committed one at any time, and with it to the TCB of it;
-    - ``allow_missing_crl``: without a revocation list nothing is known of revocation, and the result says so.
-    """
-
-    require_vcek: bool = False
-    allow_masked_chip_id: bool = False
-    allow_provisional_firmware: bool = False
-    allow_missing_crl: bool = False
+__all__ = ["VerifiedSnpEvidence", "snp_report_claims", "vek_claims"]
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedSnpEvidence:
-    """Genuine evidence: constructed only inside ``eaa.verify``, after its last check.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedSnpEvidence(VerifiedEvidence):
+    """A genuine report: constructed only inside ``eaa.verify``, after its last check.
 
     Established: firmware of an AMD processor signed the report with a key that AMD certified, up to
     ``trust_anchor``, for exactly ``report.reported_tcb`` and, with a VCEK whose chip id is not masked, for
@@ -47,45 +28,44 @@ class VerifiedSnpEvidence:
     is fresh. That is appraisal's.
     """
 
-    tee: str  # "snp"
     report: SnpReport
     vek: VekExtensions
-    trust_anchor: Certificate
-    verified_at: datetime
     revocation_checked: bool
     endorsements_issued: datetime  # the later of the VEK's first day and the list's
-    endorsements_expire: datetime  # the first end of any certificate or list
-    bound: tuple[str, ...]
+    endorsements_expire: datetime
+
+    @property
+    def evidence(self) -> bytes:
+        return self.report.encode()
+
+    @property
+    def measurement(self) -> bytes:
+        return self.report.body.measurement
 
     @property
     def chip_id_verified(self) -> bool:
         """Whether the report's chip id is the certificate's: not under a VLEK, nor where it is masked."""
         return self.vek.chip_id == self.report.body.chip_id
 
-    @property
-    def claims(self) -> dict[str, Any]:
-        """Every claim by the name of the specification's field; bytes as lower-case hex."""
+    def own_claims(self) -> dict[str, Any]:
         return {
-            "tee": self.tee,
             **snp_report_claims(self.report),
-            "vek": {
-                "kind": self.vek.kind.name,
-                "product_name": self.vek.product_name,
-                "product": str(self.vek.product),
-                "hwid": None if self.vek.hwid is None else self.vek.hwid.hex(),
-                "csp_id": self.vek.csp_id,
-                "tcb": _tcb_claims(self.vek.tcb),
-            },
+            "vek": vek_claims(self.vek),
             "chip_id_verified": self.chip_id_verified,
             "revocation_checked": self.revocation_checked,
-            "trust_anchor": {
-                "name": self.trust_anchor.common_name,
-                "sha256": hashlib.sha256(self.trust_anchor.der).hexdigest(),
-            },
-            "endorsements_issued": rfc3339(self.endorsements_issued),
-            "endorsements_expire": rfc3339(self.endorsements_expire),
-            "bound": list(self.bound),
         }
+
+
+def vek_claims(vek: VekExtensions) -> dict[str, Any]:
+    """What a VEK certificate says of its key."""
+    return {
+        "kind": vek.kind.name,
+        "product_name": vek.product_name,
+        "product": str(vek.product),
+        "hwid": None if vek.hwid is None else vek.hwid.hex(),
+        "csp_id": vek.csp_id,
+        "tcb": _tcb_claims(vek.tcb),
+    }
 
 
 def snp_report_claims(report: SnpReport) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from eaa.endorsements.x509 import Certificate
 from eaa.evidence.sgx import EnclaveReport
 from eaa.verify.memo import BoundedMemo
 from eaa.verify.primitives import P256Key
+from eaa.verify.result import TrustAnchor
 from eaa.verify.tcb import ComponentTcb, TcbEvaluation
 from eaa.verify.windows import Windows
 
@@ -65,6 +66,7 @@ class VerifiedCollateral:
     """
 
     root: Certificate
+    trust_anchor: TrustAnchor  # the root's name and digest
     root_key: P256Key
     root_ca_crl: CertificateRevocationList
     tcb_info: TcbInfo

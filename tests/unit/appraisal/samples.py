@@ -15,7 +15,8 @@ from eaa.endorsements.tcb import TcbStatus
 from eaa.evidence.dcap_quote import DcapQuote, QuoteHeader
 from eaa.evidence.sgx import EnclaveReport
 from eaa.evidence.tdx import TdReport, TdReport15
-from eaa.verify.result import VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.result import TrustAnchor, VerifiedEvidence
 from eaa.verify.tcb import ComponentTcb, TcbEvaluation
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
@@ -58,16 +59,17 @@ def verified(
     *,
     tcb: TcbEvaluation = TCB,
     bound: tuple[str, ...] = ("report_data",),
-) -> VerifiedEvidence:
+) -> VerifiedDcapEvidence:
     """Evidence with this report on a platform with this TCB, bound to the caller's report data."""
     sgx = isinstance(report, EnclaveReport)
     header = QuoteHeader.build(version=4, tee_type=0 if sgx else 0x81)
-    return VerifiedEvidence(
+    return VerifiedDcapEvidence(
         tee="sgx" if sgx else "tdx",
         quote=DcapQuote(header, 1 if sgx else 2, report, b"", b"", b"", b""),
         pck=_PCK,
         tcb=tcb,
-        trust_anchor=INTEL_SGX_ROOTS[0],
+        root=INTEL_SGX_ROOTS[0],
+        trust_anchor=TrustAnchor.of_certificate(INTEL_SGX_ROOTS[0]),
         verified_at=NOW,
         endorsements_issued=NOW - timedelta(days=10),
         endorsements_expire=NOW + timedelta(days=20),

@@ -44,6 +44,37 @@ EXAMPLE: dict[str, Any] = {
             "mr_service_td": "77" * 48,
         }
     ],
+    "snp": [
+        {
+            "measurement": "88" * 48,
+            "author_key_digest": "00" * 48,
+            "family_id": "99" * 16,
+            "host_data": "aa" * 32,
+            "policy": {"value": "00" * 8, "mask": "0000080000000000"},
+            "platform_info": "2500000000000000",
+            "vmpl": [0, 1],
+            "chip_id": ["bb" * 64, "cc" * 64],
+        },
+        {"id_key_digest": "dd" * 48, "image_id": "ee" * 16, "min_guest_svn": 7},
+    ],
+    "sev": [
+        {
+            "launch_digest": "11" * 32,
+            "policy": {"value": "0f000000", "mask": "0f000000"},
+            "cek_sha256": "22" * 32,
+            "oca_sha256": ["33" * 32, "44" * 32],
+        }
+    ],
+    "csv": [
+        {
+            **dict.fromkeys(("measure", "rtmr1", "rtmr2", "rtmr3", "rtmr4"), "55" * 32),
+            "vm_id": "66" * 16,
+            "vm_version": "77" * 16,
+            "user_pubkey_digest": "88" * 32,
+            "policy": "4f000000",
+            "cek_sha256": "99" * 32,
+        }
+    ],
 }
 
 
@@ -79,11 +110,16 @@ def test_alternatives_by_tee_in_the_order_written() -> None:
     values = parse(EXAMPLE)
     assert [item.pins[0].name for item in values.of("sgx")] == ["mr_enclave", "mr_signer"]
     assert len(values.of("tdx")) == 1
-    assert values.of("snp") == ()
+    assert [item.pins[0].name for item in values.of("snp")] == ["measurement", "id_key_digest"]
+    assert values.of("cca") == ()
 
 
 def tdx(**fields: Any) -> dict[str, Any]:
     return {"version": 1, "tdx": [{"mr_td": "44" * 48, **fields}]}
+
+
+def snp(**fields: Any) -> dict[str, Any]:
+    return {"version": 1, "snp": [fields]}
 
 
 def sgx(**fields: Any) -> dict[str, Any]:
@@ -109,6 +145,13 @@ def sgx(**fields: Any) -> dict[str, Any]:
         ({"version": 1, "sgx": [{"mr_signer": "22" * 32}]}, "sgx[0]"),
         ({"version": 1, "sgx": [{"mr_signer": "22" * 32, "isv_prod_id": 1}]}, "sgx[0]"),
         ({"version": 1, "sgx": [{"isv_prod_id": 1, "min_isv_svn": 1}]}, "sgx[0]"),
+        (snp(host_data="11" * 32), "snp[0]"),
+        (snp(id_key_digest="11" * 48, image_id="11" * 16), "snp[0]"),
+        (snp(id_key_digest="00" * 48, image_id="11" * 16, min_guest_svn=1), "snp[0]"),
+        (snp(author_key_digest=["11" * 48, "00" * 48], image_id="11" * 16, min_guest_svn=1), "snp[0]"),
+        (snp(measurement="11" * 48, vmpl=4), "snp[0].vmpl"),
+        (snp(measurement="11" * 48, min_guest_svn=[1]), "snp[0].min_guest_svn"),
+        (snp(measurement="11" * 48, chip_id="11" * 8), "snp[0].chip_id"),
         (tdx(rt_mr0="44" * 47), "tdx[0].rt_mr0"),
         (tdx(rt_mr0="44" * 49), "tdx[0].rt_mr0"),
         (tdx(rt_mr0="zz" * 48), "tdx[0].rt_mr0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from eaa.attester.configfs_tsm import ConfigfsTsmAttester
 from eaa.attester.sources import CONFIGFS_TSM
 from eaa.attester.tsm_files import KernelFiles
 from eaa.errors import AttesterError, UsageError
+from eaa.evidence.snp_certificates import encode_certificate_table
 from eaa.tls.peer import EvidenceKind
+from tests.fakes.amd_vendor import make_snp_guest
 from tests.fakes.tsm import FakeTsmFiles, TsmModel, snp_report_of
 from tests.fakes.vendor import REPORT_DATA, Kind, make_attester, shared_evidence
 
@@ -71,6 +74,21 @@ def test_certificate_table() -> None:
     model = TsmModel("sev_guest")
     model.auxblob = b"table"
     assert snp(model).report(REPORT_DATA).auxblob == b"table"
+
+
+def test_the_hosts_certificates_are_attached() -> None:
+    guest = make_snp_guest()
+    model = TsmModel("sev_guest", sign=guest.collect)
+    model.auxblob = encode_certificate_table(guest.collect_extended(REPORT_DATA).certificates)
+    found = snp(model).collect(REPORT_DATA)
+    assert (found.kind, found.evidence) == (EvidenceKind.SNP_REPORT, guest.collect(REPORT_DATA))
+    assert found.collateral == replace(guest.endorsements(), crl=None)
+    model.auxblob = b""
+    assert snp(model).collect(REPORT_DATA).collateral is None
+    model.auxblob = b"no table"
+    with pytest.raises(AttesterError, match="do not fit together: SNP certificate table") as caught:
+        snp(model).collect(REPORT_DATA)
+    assert caught.value.code == "attester.answer"
 
 
 def test_tdx_has_no_auxblob() -> None:

@@ -6,13 +6,18 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from eaa.attester.sev_guest import SNP_GET_EXT_REPORT, SNP_GET_REPORT, SevGuestAttester
+from eaa.attester.sev_guest import SNP_GET_EXT_REPORT, SevGuestAttester
+from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.errors import AttesterError, UsageError
+from eaa.evidence.snp_certificates import TableEntry, TableName, encode_certificate_table
 from eaa.tls.peer import EvidenceKind
+from tests.fakes.amd_vendor import SnpKind, make_snp_guest
 from tests.fakes.tsm import snp_report_of
 
 REPORT_DATA = bytes(range(64))
@@ -29,11 +34,14 @@ class Driver:
         self.growth = 0
         self.needed: int | None = None
         self.report_size = 0x4A0
+        self.vmm_error = self.fw_error = 0
+        self.sign: Callable[[bytes], bytes] | None = None
         self.requests: list[int] = []
 
     def __call__(self, descriptor: int, request: int, argument: bytearray) -> None:
         self.requests.append(request)
         if self.error:
+            argument[24:32] = self.fw_error.to_bytes(4, "little") + self.vmm_error.to_bytes(4, "little")
             raise OSError(self.error, os.strerror(self.error))
         version, asked, answer, _, _ = struct.unpack("<B7xQQII", argument)
         assert version == 1
@@ -43,7 +51,8 @@ class Driver:
         )
         if request == SNP_GET_EXT_REPORT and self.table:
             self._table(asked, argument)
-        response = struct.pack("<II24x", self.status, self.report_size) + snp_report_of(report_data, vmpl)
+        report = snp_report_of(report_data, vmpl) if self.sign is None else self.sign(report_data)
+        response = struct.pack("<II24x", self.status, self.report_size) + report
         ctypes.memmove(answer, response.ljust(4000, b"\0"), 4000)
 
     def _table(self, asked: int, argument: bytearray) -> None:
@@ -60,23 +69,54 @@ class Driver:
 def attester(root: Path, driver: Driver, privlevel: int | None = None) -> SevGuestAttester:
     (root / "dev").mkdir(exist_ok=True)
     (root / "dev/sev-guest").touch()
-    return SevGuestAttester(root=root, privlevel=privlevel, ioctl=driver)
+    return SevGuestAttester(root=root, privlevel=privlevel, ioctl=driver, pause=lambda _: None)
 
 
-def test_request_codes() -> None:
-    assert [3 << 30 | 32 << 16 | ord("S") << 8 | number for number in (0, 2)] == [
-        SNP_GET_REPORT,
-        SNP_GET_EXT_REPORT,
-    ]
+def paged(entries: Sequence[TableEntry]) -> bytes:
+    """A table as hosts supply it, up to the end of its last page."""
+    table = encode_certificate_table(entries)
+    return table.ljust(-len(table) % 4096 + len(table), b"\0")
+
+
+def test_request_code() -> None:
+    assert 3 << 30 | 32 << 16 | ord("S") << 8 | 2 == SNP_GET_EXT_REPORT
 
 
 def test_report(tmp_path: Path) -> None:
-    driver = Driver(TABLE)
+    driver = Driver()
     snp = attester(tmp_path, driver, privlevel=1)
     assert snp.probe() is None
     evidence = snp.collect(REPORT_DATA)
     assert (evidence.kind, evidence.evidence) == (EvidenceKind.SNP_REPORT, snp_report_of(REPORT_DATA, 1))
-    assert driver.requests == [SNP_GET_REPORT]
+    assert evidence.collateral is None
+    assert driver.requests == [SNP_GET_EXT_REPORT]
+
+
+@pytest.mark.parametrize("kind", ["milan-v5", "milan-vlek-v3"])
+def test_the_hosts_certificates_are_attached(tmp_path: Path, kind: SnpKind) -> None:
+    guest = make_snp_guest(kind)
+    driver = Driver(paged(guest.collect_extended(REPORT_DATA).certificates))
+    driver.sign = guest.collect
+    found = attester(tmp_path, driver).collect(REPORT_DATA)
+    assert found.collateral == replace(guest.endorsements(), crl=None)
+    assert isinstance(found.collateral, SnpEndorsements)
+    assert found.evidence == guest.collect(REPORT_DATA)
+
+
+def test_a_table_without_a_vek_attaches_nothing(tmp_path: Path) -> None:
+    guest = make_snp_guest()
+    entries = guest.collect_extended(REPORT_DATA).certificates
+    others = [entry for entry in entries if entry.name is not TableName.VCEK]
+    driver = Driver(paged([*others, TableEntry(bytes(range(16)), b"what a host likes")]))
+    driver.sign = guest.collect
+    assert attester(tmp_path, driver).collect(REPORT_DATA).collateral is None
+
+
+def test_a_table_that_is_none(tmp_path: Path) -> None:
+    driver = Driver(TABLE)
+    with pytest.raises(AttesterError, match="do not fit together: SNP certificate table") as caught:
+        attester(tmp_path, driver).collect(REPORT_DATA)
+    assert caught.value.code == "attester.answer"
 
 
 @pytest.mark.parametrize(("table", "calls"), [(b"", 1), (TABLE, 2)])
@@ -132,6 +172,23 @@ def test_what_the_driver_says(tmp_path: Path, number: int, code: str, text: str)
     with pytest.raises(AttesterError, match=text) as caught:
         attester(tmp_path, driver).report(REPORT_DATA)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("firmware", "vmm", "code", "text"),
+    [
+        (0x16, 0, "attester.firmware", "the firmware reported 0x16, the host 0x0"),
+        (0, 7, "attester.firmware", "the firmware reported 0x0, the host 0x7"),
+        (0, 2, "attester.busy", "the host is busy"),
+    ],
+)
+def test_what_firmware_and_host_say(tmp_path: Path, firmware: int, vmm: int, code: str, text: str) -> None:
+    driver = Driver()
+    driver.error, driver.fw_error, driver.vmm_error = errno.EIO, firmware, vmm
+    with pytest.raises(AttesterError, match=text) as caught:
+        attester(tmp_path, driver).collect(REPORT_DATA)
+    assert caught.value.code == code
+    assert len(driver.requests) == (4 if vmm == 2 else 1)
 
 
 def test_no_device(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ import pytest
 
 from eaa.attester.simulated.platform import Tee
 from eaa.attester.simulated_attester import StoredSimulatedAttester
+from eaa.attester.simulated_folder import SimulatedFolder
 from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.codec.pem import encode_pem
+from eaa.endorsements.collateral import IntelCollateral
 from eaa.errors import ConfigError, UsageError
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.tls.peer import EvidenceKind
@@ -29,7 +31,7 @@ def attester(store: SimulatedStore, tee: Tee = "sgx", now: datetime = NOW) -> St
 
 def evidence(store: SimulatedStore, now: datetime, anchor: datetime | None = None) -> Evidence:
     came = attester(store, "tdx", now).collect(REPORT_DATA)
-    assert came.collateral is not None
+    assert isinstance(came.collateral, IntelCollateral)
     return Evidence(came.evidence, came.collateral, store.trust_anchor(now=anchor or now))
 
 
@@ -97,7 +99,7 @@ def test_only_the_quote_itself_is_signed_anew(tmp_path: Path) -> None:
     assert one.certification == two.certification
     assert one.signature != two.signature
     came = kept.collect(REPORT_DATA)
-    assert came.collateral is not None
+    assert isinstance(came.collateral, IntelCollateral)
     anchor = kept.store.trust_anchor(now=NOW)
     assert verify(Evidence(came.evidence, came.collateral, anchor)).tee == "sgx"
 
@@ -148,7 +150,7 @@ def test_a_seed_found_after_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_seed_that_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SimulatedStore, "_secret", lambda _: None)
+    monkeypatch.setattr(SimulatedFolder, "read", lambda _, name: None)
     refused(SimulatedStore(tmp_path), "removed while it was made")
 
 
@@ -206,7 +208,7 @@ def test_a_root_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     def failing(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("eaa.attester.simulated_store.os.replace", failing)
+    monkeypatch.setattr("eaa.attester.simulated_folder.os.replace", failing)
     refused(SimulatedStore(tmp_path), "root.pem cannot be written")
 
 

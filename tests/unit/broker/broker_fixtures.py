@@ -25,6 +25,7 @@ from eaa.errors import EAAError
 from eaa.policy.regorus_engine import RegorusEngine
 from eaa.policy.templates import template
 from eaa.tls.dcap_verifier import DcapVerifier
+from eaa.tls.evidence_verifier import EvidenceVerifier
 from eaa.tls.peer import EvidenceKind
 from eaa.verify.dcap import Memo
 from tests.fakes.kbs_client import Guest, TeeKey
@@ -105,6 +106,7 @@ class Fixture:
     now: datetime = NOW
     stores: MemoryStores = field(default_factory=MemoryStores)
     events: Recorder = field(default_factory=Recorder)
+    verbose_tokens: bool = True
 
     def __post_init__(self) -> None:
         begins, ends = NOW - timedelta(days=1), NOW + timedelta(days=1000)
@@ -131,13 +133,14 @@ class Fixture:
         )  # fmt: skip
         self.new_id = new_id
 
-    def terms(self, *, verbose: bool = True) -> KbsTerms:
-        return KbsTerms(TERMS, timedelta(minutes=5), allow_rsa1_5=False, verbose_tokens=verbose)
+    def terms(self) -> KbsTerms:
+        return KbsTerms(TERMS, timedelta(minutes=5), allow_rsa1_5=False, verbose_tokens=self.verbose_tokens)
 
     def verifier(self, *, unsafe_sample: bool = False) -> EnvironmentVerifier:
-        kinds = (EvidenceKind.TDX_QUOTE, EvidenceKind.SGX_QUOTE)
-        dcap = DcapVerifier("test", kinds, EvidencePolicy(), None, (self.attester.trust_anchor,), Memo(64))
-        return EnvironmentVerifier(dcap, lambda kind: self.attester.endorsements(), unsafe_sample)
+        dcap = DcapVerifier(None, (self.attester.trust_anchor,), Memo(64))
+        kinds = {EvidenceKind.TDX_QUOTE: dcap, EvidenceKind.SGX_QUOTE: dcap}
+        verifier = EvidenceVerifier("test", kinds, EvidencePolicy())
+        return EnvironmentVerifier(verifier, lambda kind: self.attester.endorsements(), unsafe_sample)
 
     def book(self, policies: list[Policy], references: Mapping[str, Any]) -> PolicyBook:
         values = [reference(name, value) for name, value in references.items()]

@@ -16,7 +16,7 @@ from eaa.broker.administration.gpg_keyring import (
 )
 from eaa.broker.administration.guest_documents import GPG_KEYRING, GuestDocuments
 from eaa.broker.administration.image_documents import require_image_policy, require_sigstore_config
-from eaa.errors import EAAError, FormatError, ResourceNotFound, UnsupportedError
+from eaa.errors import AccessDenied, EAAError, FormatError, ResourceNotFound, UnsupportedError
 from tests.fakes.administrators import ADMIN, READER, Bureau, run
 
 V4 = b"\x04" + bytes(4) + b"\x16key material"
@@ -255,3 +255,18 @@ def test_what_is_no_sigstore_configuration(text: bytes) -> None:
     with pytest.raises(FormatError) as caught:
         require_sigstore_config(text)
     assert caught.value.code == "format.sigstore_config"
+
+
+def test_many_small_packets_are_read_in_one_pass() -> None:
+    """Half a million of them, which took minutes when each was appended to all before it."""
+    data = packet(6, V4) + packet(2, b"") * 500_000
+    (found,) = parse_keyring(data)
+    assert found.data == data
+
+
+@pytest.mark.parametrize("put", ["import_gpg_key", "put_image_policy", "put_sigstore_config"])
+def test_who_may_not_put_has_nothing_read(put: str) -> None:
+    bureau = Bureau()
+    with pytest.raises(AccessDenied):
+        run(getattr(bureau.administration.documents, put)(READER, b"not such a document"))
+    assert [code for _, code, _ in bureau.said] == ["access_denied.role"]

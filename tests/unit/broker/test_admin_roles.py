@@ -11,10 +11,11 @@ from eaa.broker.administration import GRANTS, Action, Administration, Principal,
 from eaa.broker.names import ResourcePath
 from eaa.broker.records import DecisionKind, PolicyKind
 from eaa.errors import AccessDenied, ResourceNotFound, StorageError
-from tests.fakes.administrators import ADMIN, NOBODY, PROVISIONER, READER, Bureau, run
+from tests.fakes.administrators import ADMIN, NOBODY, PROVISIONER, READER, Bureau, run, signed_references
 
 PATH = ResourcePath.parse("default/key/1")
 MESSAGE = b'{"version":"0.1.0","type":"sample","payload":"eyJhIjoxfQ=="}'
+SIGNED = signed_references({"a": 1})
 TEXT = TestedPolicy(PolicyKind.RESOURCE, text="allow")
 
 Use = Callable[[Administration, Principal], Coroutine[Any, Any, Any]]
@@ -50,6 +51,7 @@ USES: dict[str, tuple[Action, Use]] = {
     "policies.delete": (Action.POLICY_DELETE, lambda a, p: a.policies.delete(p, PolicyKind.RESOURCE, "")),
     "references.put": (Action.REFERENCE_PUT, lambda a, p: a.references.put(p, {"a": 1})),
     "references.import": (Action.REFERENCE_PUT, lambda a, p: a.references.import_message(p, MESSAGE)),
+    "references.put_signed": (Action.REFERENCE_PUT, lambda a, p: a.references.put_signed(p, SIGNED)),
     "references.list": (Action.REFERENCE_READ, lambda a, p: a.references.list(p)),
     "references.read": (Action.REFERENCE_READ, lambda a, p: a.references.read(p, "a")),
     "references.delete": (Action.REFERENCE_DELETE, lambda a, p: a.references.delete(p, "a")),

@@ -11,12 +11,12 @@ import pytest
 from eaa.attester.simulated import SimulatedPlatform, SimulatedTdxGuest, SimulatedVendor
 from eaa.broker.kbs_broker import Asked, Attested, Challenged
 from eaa.broker.names import ResourcePath
-from eaa.broker.records import Decision
+from eaa.broker.records import Decision, PolicyKind
 from eaa.broker.tokens import token_claims
 from eaa.errors import AccessDenied, EAAError, ResourceNotFound, SessionError, StorageError, UnsupportedError
 from tests.fakes.kbs_client import Guest, TeeKey
 from tests.fakes.vendor import NOW, make_attester
-from tests.unit.broker.broker_fixtures import Fixture, defaults, run
+from tests.unit.broker.broker_fixtures import Fixture, defaults, policy, run
 
 PATH = ResourcePath("default", "key", "1")
 
@@ -115,6 +115,35 @@ def test_audience_nonce_and_size_as_asked(fixture: Fixture) -> None:
     assert list(claims["submods"]["cpu0"]["ear.veraison.annotated-evidence"]) == ["runtime_data_claims"]
 
 
+#: Says no where it finds something, and yes where it does not.
+UNLESS_FOUND = """package policy
+import rego.v1
+default allow := false
+allow if not input.submods.cpu0["ear.veraison.annotated-evidence"].tdx.tcb_status
+"""
+
+
+def test_a_guest_cannot_leave_out_what_a_policy_looks_for(fixture: Fixture) -> None:
+    _put(fixture)
+    fixture.books.policies = fixture.book([defaults()[0], policy(PolicyKind.RESOURCE, "", UNLESS_FOUND)], {})
+    attested, cookie = _attest(fixture, fixture.guest(), Asked(small=True))
+    with pytest.raises(AccessDenied) as by_session:
+        _resource(fixture, cookie=cookie)
+    assert by_session.value.code == "access_denied.policy"
+    with pytest.raises(AccessDenied) as by_token:
+        _resource(fixture, bearer=attested.token)
+    assert by_token.value.code == "access_denied.small_token"
+
+
+def test_where_all_tokens_are_small_they_fetch() -> None:
+    fixture = Fixture(verbose_tokens=False)
+    _put(fixture)
+    guest = fixture.guest()
+    attested, cookie = _attest(fixture, guest)
+    assert guest.decrypt(json.loads(_resource(fixture, cookie=cookie))) == b"secret"
+    assert guest.decrypt(json.loads(_resource(fixture, bearer=attested.token))) == b"secret"
+
+
 @pytest.mark.parametrize(
     ("change", "code"), [({"id": "nosuch"}, "unsupported.policy_id"), ({"id": "../x"}, "format.name")]
 )
@@ -164,8 +193,8 @@ class TestSessions:
         fixture.now = NOW + timedelta(minutes=4)
         _resource(fixture, cookie=session_id)
         held = fixture.broker._kept
-        for key, claims in list(held.items()):
-            held[key] = {**claims, "exp": claims["iat"] + 60}
+        for key, (claims, size) in list(held.items()):
+            held[key] = {**claims, "exp": claims["iat"] + 60}, size
         with pytest.raises(SessionError) as refused:
             _resource(fixture, cookie=session_id)
         assert refused.value.code == "session.expired"
@@ -189,6 +218,18 @@ class TestSessions:
         for _ in range(3):
             _resource(fixture, cookie=_attest(fixture, fixture.guest())[1])
         assert len(fixture.broker._kept) == 1
+
+    def test_nor_more_than_so_much_of_them(self, fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+        _put(fixture)
+        attested, cookie = _attest(fixture, fixture.guest())
+        monkeypatch.setattr("eaa.broker.kbs_broker._KEPT_CHARACTERS", 2 * len(attested.token) + 100)
+        for _ in range(4):
+            _resource(fixture, cookie=_attest(fixture, fixture.guest())[1])
+        assert len(fixture.broker._kept) == 2
+        monkeypatch.setattr("eaa.broker.kbs_broker._KEPT_CHARACTERS", 100)
+        _resource(fixture, cookie=cookie)
+        _resource(fixture, cookie=cookie)
+        assert (len(fixture.broker._kept), fixture.broker._kept_characters) == (0, 0)
 
 
 class TestRelease:
@@ -222,8 +263,8 @@ class TestRelease:
         _put(fixture)
         _, cookie = _attest(fixture, fixture.guest())
         _resource(fixture, cookie=cookie)
-        for key in fixture.broker._kept:
-            fixture.broker._kept[key] = {**fixture.broker._kept[key], "submods": {"cpu0": "x"}}
+        for key, (claims, size) in list(fixture.broker._kept.items()):
+            fixture.broker._kept[key] = {**claims, "submods": {"cpu0": "x"}}, size
         with pytest.raises(AccessDenied) as refused:
             _resource(fixture, cookie=cookie)
         assert refused.value.code == "access_denied.no_key"

@@ -69,6 +69,16 @@ def test_a_successor_is_due_before_the_period_ends() -> None:
     assert ROTATION.due(keys, CHALLENGE, now=NOW)
 
 
+def test_a_key_of_a_clock_that_was_ahead_keeps_nobody_from_signing() -> None:
+    ahead = _token("ahead", NOW + 365 * DAY, NOW + 400 * DAY)
+    assert ROTATION.due([ahead], TOKEN, now=NOW)
+    begins, ends = ROTATION.term([ahead], TOKEN, now=NOW)
+    assert begins < NOW
+    own = _token("own", begins, ends)
+    assert not ROTATION.due([ahead, own], TOKEN, now=NOW)
+    assert ROTATION.due([ahead, own], TOKEN, now=begins + 30 * DAY - timedelta(minutes=20))
+
+
 def test_terms_overlap() -> None:
     first = ROTATION.term([], TOKEN, now=NOW)
     hour = timedelta(hours=1)

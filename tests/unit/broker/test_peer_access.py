@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,12 +12,22 @@ from eaa.appraisal.policy import Policy
 from eaa.broker.names import ResourcePath
 from eaa.broker.peer_access import PeerAccess
 from eaa.broker.records import DecisionKind
-from eaa.errors import AccessDenied, PolicyError
+from eaa.errors import AccessDenied, PolicyError, ValidityPeriodError
 from eaa.tls.peer import PeerIdentity, Profile, Role
 from tests.fakes.vendor import NOW, verify
-from tests.unit.broker.broker_fixtures import ENGINE, TERMS, Fixture, defaults, run
+from tests.unit.broker.broker_fixtures import (
+    ENGINE,
+    TERMS,
+    Fixture,
+    defaults,
+    reference,
+    references_of,
+    run,
+)
 
 PATH = ResourcePath("default", "key", "1")
+#: Of an attestation result.
+LIFE = TERMS.lifetime
 NOBODY = PeerIdentity(Role.CLIENT, Profile.EXPORTER_V1, b"spki", None, "", None)
 
 
@@ -31,7 +42,7 @@ def fixture() -> Fixture:
 def _access(fixture: Fixture, peers: list[PeerIdentity]) -> PeerAccess:
     return PeerAccess(
         lambda: peers[-1], name="channel", books=fixture.books, engine=ENGINE, releaser=fixture.releaser,
-        decisions=fixture.stores.decisions, terms=TERMS, clock=lambda: NOW, new_id=fixture.new_id,
+        decisions=fixture.stores.decisions, terms=TERMS, clock=lambda: fixture.now, new_id=fixture.new_id,
         events=fixture.events,
     )  # fmt: skip
 
@@ -63,6 +74,31 @@ def test_it_is_appraised_again_when_evidence_or_policies_are_new(fixture: Fixtur
         run(access.key("k1"))
     kinds = [item.kind for item in run(fixture.stores.decisions.list())]
     assert kinds.count(DecisionKind.ATTESTATION) == 3
+
+
+def test_a_connection_outlives_no_reference_value(fixture: Fixture) -> None:
+    own = references_of(fixture.attester)
+    expiring = {name: replace(reference(name, value), expires_at=NOW + LIFE) for name, value in own.items()}
+    fixture.books.policies = replace(fixture.books.policies, references=expiring)
+    access = _access(fixture, [_peer(fixture)])
+    assert run(access.key("k1")) == bytes(32)
+    fixture.now = NOW + LIFE - timedelta(seconds=1)
+    assert run(access.key("k1")) == bytes(32)
+    fixture.now = NOW + LIFE
+    with pytest.raises(AccessDenied) as refused:
+        run(access.key("k1"))
+    assert refused.value.code == "access_denied.policy"
+
+
+def test_a_connection_outlives_no_endorsement(fixture: Fixture) -> None:
+    peer = _peer(fixture)
+    access = _access(fixture, [peer])
+    run(access.key("k1"))
+    assert peer.result is not None
+    fixture.now = peer.result.verified.endorsements_expire
+    with pytest.raises(ValidityPeriodError) as refused:
+        run(access.key("k1"))
+    assert refused.value.code == "validity_period.endorsements"
 
 
 def test_who_has_proven_nothing_gets_nothing(fixture: Fixture) -> None:

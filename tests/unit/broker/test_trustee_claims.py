@@ -17,7 +17,7 @@ from eaa.evidence.event_hash import HashAlgorithm
 from eaa.evidence.event_log import Digest, Event, EventLog
 from eaa.evidence.sgx import EnclaveReport
 from eaa.evidence.tdx import TdReport
-from eaa.verify.result import VerifiedEvidence
+from eaa.verify.dcap_result import VerifiedDcapEvidence
 from tests.fakes.vendor import REPORT_DATA, make_attester, verify
 from tests.unit.appraisal.samples import ENCLAVE, TD, verified
 from tests.vectors.manifest import VECTORS, needs_vectors
@@ -46,7 +46,7 @@ def extended(*measured: bytes) -> bytes:
     return value
 
 
-def with_pck(evidence: VerifiedEvidence, **changes: Any) -> VerifiedEvidence:
+def with_pck(evidence: VerifiedDcapEvidence, **changes: Any) -> VerifiedDcapEvidence:
     return dataclasses.replace(evidence, pck=dataclasses.replace(evidence.pck, **changes))
 
 

@@ -112,4 +112,6 @@ def test_documents_are_the_signed_bytes() -> None:
         body, b"\x01" * 64, COLLATERAL.tcb_info.issuer_chain if COLLATERAL.tcb_info else b""
     )
     data = encode_endorsements(60000, replace(COLLATERAL, tcb_info=document))
-    assert parse_endorsements(data)[1].tcb_info == document
+    parsed = parse_endorsements(data)[1]
+    assert isinstance(parsed, IntelCollateral)
+    assert parsed.tcb_info == document

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.collateral import IntelCollateral, SignedDocument
 from eaa.errors import FormatError, UnsupportedError, UsageError
 from eaa.tls.attached import decode_answer, decode_attached, encode_answer, encode_attached
@@ -14,12 +15,41 @@ EMPTY = IntelCollateral(None, None, None, None, None)
 
 
 @pytest.mark.parametrize("collateral", [None, EMPTY, FULL])
-@pytest.mark.parametrize("kind", EvidenceKind)
+@pytest.mark.parametrize("kind", sorted(set(EvidenceKind) - {EvidenceKind.SNP_REPORT}))
 def test_there_and_back(kind: EvidenceKind, collateral: IntelCollateral | None) -> None:
     attached = AttachedEvidence(kind, b"evidence", collateral)
     body = encode_attached(attached)
     assert decode_attached(body) == attached
     assert decode_answer(encode_answer(attached, b"claims")) == (attached, b"claims")
+
+
+@pytest.mark.parametrize("parts", [(b"V", b"A", b"R", b"L"), (b"V", None, b"", None), (None,) * 4])
+def test_snp_there_and_back(parts: tuple[bytes | None, ...]) -> None:
+    attached = AttachedEvidence(EvidenceKind.SNP_REPORT, b"report", SnpEndorsements(*parts))
+    body = encode_attached(attached)
+    assert decode_attached(body) == attached
+    assert decode_answer(encode_answer(attached, b"claims")) == (attached, b"claims")
+
+
+def test_snp_bytes() -> None:
+    endorsements = SnpEndorsements(b"V", None, None, b"L")
+    assert encode_attached(AttachedEvidence(EvidenceKind.SNP_REPORT, b"R", endorsements)) == (
+        b"\x01\x0asnp_report" b"\0\0\0\x01R" b"\x02" b"\x01\0\0\0\x01V" b"\0" b"\0" b"\x01\0\0\0\x01L"
+    )  # fmt: skip
+
+
+def test_another_vendors_endorsements() -> None:
+    amd, intel = SnpEndorsements(None, None, None, None), EMPTY
+    for kind, collateral in ((EvidenceKind.SGX_QUOTE, amd), (EvidenceKind.SNP_REPORT, intel)):
+        with pytest.raises(UsageError) as raised:
+            AttachedEvidence(kind, b"Q", collateral)
+        assert raised.value.code == "usage.endorsements_kind"
+    sgx = encode_attached(AttachedEvidence(EvidenceKind.SGX_QUOTE, b"Q", EMPTY))
+    snp = encode_attached(AttachedEvidence(EvidenceKind.SNP_REPORT, b"Q", amd))
+    for body in (sgx.replace(b"Q\1", b"Q\2"), snp.replace(b"Q\2", b"Q\1"), snp.replace(b"Q\2", b"Q\3")):
+        with pytest.raises(FormatError, match=r"expected 0 or [12] with a") as caught:
+            decode_attached(body)
+        assert caught.value.field == "collateral"
 
 
 def test_bytes() -> None:

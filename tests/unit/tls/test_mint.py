@@ -146,7 +146,7 @@ def test_kinds_that_are_not_what_is_said() -> None:
     assert refused(attached=AttachedEvidence(EvidenceKind.TDX_QUOTE, quote)) == "usage.evidence_kind"
     attached = AttachedEvidence(EvidenceKind.SGX_QUOTE, b"\x09" + quote[1:])
     assert refused(attached=attached) == "usage.format_bad_value"
-    report = AttachedEvidence(EvidenceKind.SNP_REPORT, bytes(1184), COLLATERAL)
+    report = AttachedEvidence(EvidenceKind.CSV_REPORT, bytes(1184), COLLATERAL)
     assert refused(attached=report) == "usage.endorsements_kind"
 
 

@@ -10,7 +10,6 @@ import pytest
 from eaa.attester.simulated.amd_guest import SimulatedSnpGuest, SimulatedSnpPlatform
 from eaa.errors import EAAError, SignatureError
 from eaa.verify.snp import SnpMemo
-from eaa.verify.snp_result import SnpRules
 from tests.fakes.amd_vendor import (
     NOW,
     SNP_KINDS,
@@ -83,7 +82,7 @@ def test_what_is_asked_at_each_call_is_asked_of_what_is_known() -> None:
     refused("validity_period.crl_expired", case, memo, now=NOW + timedelta(days=30))
     refused("chain.untrusted_root", case, memo, trust_anchors=())
     without = replace(case, endorsements=replace(case.endorsements, crl=None))
-    verify_snp(without, memo=memo, rules=SnpRules(allow_missing_crl=True))
+    verify_snp(without, memo=memo, allow_missing_crl=True)
     refused("endorsement_not_found.crl", without, memo)
     refused(
         "endorsement_not_found.vcek", replace(case, endorsements=replace(case.endorsements, vek=None)), memo

@@ -19,7 +19,6 @@ from eaa.errors import EAAError
 from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
 from eaa.verify.result import Binding
-from eaa.verify.snp_result import SnpRules
 from tests.fakes.amd_vendor import (
     NOW,
     REPORT_DATA,
@@ -132,7 +131,7 @@ CHANGES: list[tuple[str, str, object]] = [
     *lasting("vek", "vek"),
     # 7. Report.
     ("signature.report", "guest.report_signing_key", P384),
-    # 12. and the parser, before all.
+    # 11. and the parser, before all.
     ("binding.host_requested", "guest.fields", {"vmpl": 0xFFFFFFFF}),
     ("format.bad_value", "guest.fields", {"vmpl": 4}),
     ("format.reserved", "guest.fields", {"policy": 0}),
@@ -194,7 +193,7 @@ def test_what_is_missing_is_named(kind: SnpKind, part: str) -> None:
 def test_a_list_is_done_without_only_where_that_is_allowed() -> None:
     case = snp_case(make_snp_guest())
     case = replace(case, endorsements=replace(case.endorsements, crl=None))
-    verified = verify_snp(case, rules=SnpRules(allow_missing_crl=True))
+    verified = verify_snp(case, allow_missing_crl=True)
     assert not verified.revocation_checked
     assert verified.endorsements_issued == NOW - timedelta(days=365)
     assert not verified.claims["revocation_checked"]
@@ -203,7 +202,7 @@ def test_a_list_is_done_without_only_where_that_is_allowed() -> None:
 def test_a_list_that_is_there_counts_even_where_none_is_needed() -> None:
     guest = make_snp_guest()
     guest.platform.vendor.crl.revoked = [guest.platform.vendor.ask.serial]
-    refused("revoked.ask", guest, rules=SnpRules(allow_missing_crl=True))
+    refused("revoked.ask", guest, allow_missing_crl=True)
 
 
 def test_a_root_that_is_not_named() -> None:
@@ -248,12 +247,6 @@ def test_the_certificate_of_the_other_kind_of_key(version: int, vek: SigningKey)
     guest = SimulatedSnpGuest(make_snp_platform(), version=version, signing_key=kind)
     case = replace(snp_case(guest), endorsements=guest.platform.endorsements(vek))
     refused("endorsement.signing_key", case)
-
-
-def test_a_vlek_where_a_vcek_is_required() -> None:
-    rules = SnpRules(require_vcek=True)
-    refused("endorsement.vcek_required", make_snp_guest("milan-vlek-v3"), rules=rules)
-    verify_snp(make_snp_guest("milan-v3"), rules=rules)
 
 
 # 7. The signature.
@@ -335,8 +328,7 @@ def test_a_vcek_of_another_chip(kind: SnpKind) -> None:
 @pytest.mark.parametrize("kind", ["milan-v3", "turin-v5"])
 def test_a_masked_chip_id(kind: SnpKind) -> None:
     guest = make_snp_guest(kind, chip_id=bytes(64))
-    refused("endorsement.chip_id_masked", guest)
-    verified = verify_snp(guest, rules=SnpRules(allow_masked_chip_id=True))
+    verified = verify_snp(guest)
     assert verified.report.chip_id_masked
     assert not verified.chip_id_verified
 
@@ -347,7 +339,7 @@ def test_a_masked_chip_id_under_a_vlek() -> None:
     assert not verified.chip_id_verified
 
 
-# 11. Firmware.
+# The firmware.
 
 
 @pytest.mark.parametrize("kind", ["milan-v2", "turin-v5", "milan-vlek-v3"])
@@ -357,8 +349,7 @@ def test_provisional_firmware(kind: SnpKind, field: str) -> None:
     tcb = guest.platform.tcb
     newer = TcbVersion(tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode + 1, tcb.fmc)
     guest.fields[field] = newer.encode() if field == "current_tcb" else 99
-    refused("endorsement.provisional_firmware", guest)
-    verified = verify_snp(guest, rules=SnpRules(allow_provisional_firmware=True))
+    verified = verify_snp(guest)
     assert verified.report.provisional
     assert verified.claims["provisional_firmware"]
 
@@ -370,14 +361,14 @@ def test_all_four_tcbs_are_in_the_result() -> None:
         for n, name in enumerate(("committed", "current", "launch"), 1)
     }
     guest.fields = {f"{name}_tcb": tcb.encode() for name, tcb in versions.items()}
-    verified = verify_snp(guest, rules=SnpRules(allow_provisional_firmware=True))
+    verified = verify_snp(guest)
     assert verified.report.reported_tcb == guest.platform.tcb
     for name, tcb in versions.items():
         assert getattr(verified.report, f"{name}_tcb") == tcb
         assert verified.claims[f"{name}_tcb"]["bootloader"] == tcb.bootloader
 
 
-# 13. Bindings.
+# 12. Bindings.
 
 
 @pytest.mark.parametrize("at", [0, 31, 63])

@@ -35,8 +35,8 @@ _CPUID = {
 }
 _PRODUCT_NAMES = {SnpProduct.MILAN: "Milan-B0", SnpProduct.GENOA: "Genoa", SnpProduct.TURIN: "Turin"}
 _TCBS = {
-    SnpProduct.MILAN: TcbVersion(bootloader=4, tee=0, snp=27, microcode=222),
-    SnpProduct.GENOA: TcbVersion(bootloader=10, tee=0, snp=27, microcode=84),
+    SnpProduct.MILAN: TcbVersion(bootloader=4, tee=0, snp=29, microcode=222),
+    SnpProduct.GENOA: TcbVersion(bootloader=10, tee=0, snp=27, microcode=86),
     SnpProduct.TURIN: TcbVersion(fmc=1, bootloader=3, tee=2, snp=5, microcode=97),
 }
 _FIRMWARE = {"build": 3, "minor": 58, "major": 1}

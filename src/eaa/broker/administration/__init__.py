@@ -15,6 +15,7 @@ from eaa.broker.administration.policies import Aside, PolicyAdministration, Stor
 from eaa.broker.administration.principal import GRANTS, Action, Principal, Role
 from eaa.broker.administration.references import ReferenceAdministration
 from eaa.broker.administration.resources import ResourceAdministration
+from eaa.broker.administration.signed_references import NO_SIGNERS, ReferenceSigners
 from eaa.broker.ports import DecisionLog, Keys, Policies, PolicyEngine, ReferenceValues, Resources
 
 __all__ = [
@@ -59,6 +60,7 @@ class Administration:
         new_id: an id for a decision made at that time, :func:`eaa.broker.decision_id.decision_id`.
         random: that many unpredictable bytes.
         aside: where the engine is called, ``asyncio.to_thread``.
+        signers: whose signed reference values are taken.
     """
 
     def __init__(
@@ -70,12 +72,13 @@ class Administration:
         new_id: Callable[[datetime], str],
         random: Callable[[int], bytes],
         aside: Aside,
+        signers: ReferenceSigners = NO_SIGNERS,
     ) -> None:
         journal = Journal(stores.decisions, now, new_id)
         self.resources = ResourceAdministration(journal, stores.resources)
         self.keys = KeyAdministration(journal, stores.keys, random)
         self.policies = PolicyAdministration(journal, stores.policies, stores.references, engine, aside)
-        self.references = ReferenceAdministration(journal, stores.references)
+        self.references = ReferenceAdministration(journal, stores.references, signers)
         self.decisions = DecisionAdministration(
             journal, stores.decisions, stores.policies, stores.references
         )  # fmt: skip

@@ -50,7 +50,8 @@ def parse_keyring(data: bytes) -> tuple[Certificate, ...]:
         UnsupportedError: ``unsupported.openpgp_key``: keys older than v4, or of a later form.
     """
     binary = dearmor(data)
-    found: list[Certificate] = []
+    # Of each: fingerprint, user ids, packets. A certificate may have as many as fit.
+    found: list[tuple[str, list[str], list[bytes]]] = []
     for offset, tag, body, packet in _packets(binary):
         if tag in _SECRET:
             raise _error(
@@ -59,12 +60,15 @@ def parse_keyring(data: bytes) -> tuple[Certificate, ...]:
         if tag == _PUBLIC_KEY:
             if len(found) == MAX_CERTIFICATES:
                 raise _error("packet", f"more than {MAX_CERTIFICATES} certificates", offset)
-            found.append(Certificate(_fingerprint(body, offset), (), packet))
+            found.append((_fingerprint(body, offset), [], [packet]))
         elif tag in _PARTS and found:
-            found[-1] = _with(found[-1], tag, body, packet)
+            _, user_ids, packets = found[-1]
+            packets.append(packet)
+            if tag == _USER_ID:
+                user_ids.append(body.decode("utf-8", "replace"))
         elif tag not in _IGNORED:
             raise _error("packet", f"expected a public key, got a packet of type {tag}", offset)
-    return tuple(found)
+    return tuple(Certificate(name, tuple(ids), b"".join(packets)) for name, ids, packets in found)
 
 
 def merge(kept: tuple[Certificate, ...], new: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
@@ -86,13 +90,6 @@ def without(kept: tuple[Certificate, ...], name: str) -> tuple[Certificate, ...]
     if len(left) == len(kept):
         raise ResourceNotFound(f"the keyring has no key {digits}", detail="gpg_key")
     return left
-
-
-def _with(certificate: Certificate, tag: int, body: bytes, packet: bytes) -> Certificate:
-    user_ids = certificate.user_ids
-    if tag == _USER_ID:
-        user_ids = (*user_ids, body.decode("utf-8", "replace"))
-    return Certificate(certificate.fingerprint, user_ids, certificate.data + packet)
 
 
 def _packets(data: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:

@@ -44,6 +44,7 @@ class GuestDocuments:
         Raises:
             FormatError: ``format.openpgp``: no public key in it, or something else is.
         """
+        await self.resources.allow_put(principal, GPG_KEYRING)
         new = parse_keyring(data)
         if not new:
             raise FormatError("it has no key", what="OpenPGP keyring", field="packet", detail="openpgp")
@@ -60,6 +61,7 @@ class GuestDocuments:
 
     async def put_image_policy(self, principal: Principal, content: bytes) -> None:
         """Raises ``FormatError``, ``format.image_policy``."""
+        await self.resources.allow_put(principal, IMAGE_POLICY)
         await self.resources.put(principal, IMAGE_POLICY, require_image_policy(content))
 
     async def image_policy(self, principal: Principal) -> bytes:
@@ -67,6 +69,7 @@ class GuestDocuments:
 
     async def put_sigstore_config(self, principal: Principal, content: bytes) -> None:
         """Raises ``FormatError``, ``format.sigstore_config``."""
+        await self.resources.allow_put(principal, SIGSTORE_CONFIG)
         await self.resources.put(principal, SIGSTORE_CONFIG, require_sigstore_config(content))
 
     async def sigstore_config(self, principal: Principal) -> bytes:

@@ -67,7 +67,10 @@ class KeyAdministration:
             return await self._put(principal, kid, material)
 
     async def rotate(self, principal: Principal, kid: str) -> KeyInfo:
-        """A new random version, as long as the newest one; what was wrapped under older ones stays readable.
+        """A new random version, as long as the newest one, which guests get from now on.
+
+        A packet names its key and no version: a guest opens what older ones wrapped no longer, until it is
+        wrapped anew. Administrators read older ones by their number.
 
         Raises:
             AccessDenied: the role does not have it.

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from eaa.broker.administration.journal import Journal
+from eaa.broker.administration.journal import Act, Journal
 from eaa.broker.administration.principal import Action, Principal
 from eaa.broker.administration.reference_messages import months_after, parse_reference_message
+from eaa.broker.administration.signed_references import ReferenceSigners
 from eaa.broker.ports import ReferenceValues
 from eaa.broker.records import ReferenceValue
-from eaa.errors import FormatError, UsageError
+from eaa.errors import AccessDenied, FormatError, UsageError
 
 __all__ = [
     "DEFAULT_MONTHS",
@@ -31,10 +32,14 @@ MAX_REFERENCES_AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAdministration:
-    """Put, import, list, read and delete. ``StorageError`` may come of every method."""
+    """Put, import, list, read and delete. ``StorageError`` may come of every method.
+
+    ``signers`` are whose signed values are taken; they say whether others are, too.
+    """
 
     journal: Journal
     references: ReferenceValues
+    signers: ReferenceSigners
 
     async def put(
         self, principal: Principal, values: Mapping[str, Any], *, expires_at: datetime | None = None
@@ -44,30 +49,53 @@ class ReferenceAdministration:
         ``expires_at`` is aware; without it they hold for 12 months.
 
         Raises:
-            AccessDenied: the role does not have it.
+            AccessDenied: the role does not have it; ``access_denied.unsigned_references``.
             FormatError: ``format.reference_name``.
             UsageError: ``usage.expiry``: not in the future; ``usage.references``: none, or too many.
         """
         async with self.journal.act(principal, Action.REFERENCE_PUT, _names(values)) as act:
-            if not 0 < len(values) <= MAX_REFERENCES_AT_ONCE:
-                raise UsageError(
-                    f"expected 1 to {MAX_REFERENCES_AT_ONCE} reference values, got {len(values)}",
-                    detail="references",
+            if self.signers.required:
+                raise AccessDenied(
+                    "reference values are taken signed alone: verdict reference import FILE",
+                    detail="unsigned_references",
                 )
-            now = self.journal.clock()
-            expiry = months_after(now, DEFAULT_MONTHS) if expires_at is None else expires_at
-            if expiry.tzinfo is None or expiry <= now:
-                raise UsageError(
-                    f"expected an expiry in the future with an offset, got {expiry.isoformat()}",
-                    detail="expiry",
-                )
-            put = tuple(
-                ReferenceValue(require_reference_name(name), value, expiry, now, principal.name)
-                for name, value in values.items()
+            return await self._put(act, values, expires_at, principal.name)
+
+    async def put_signed(self, principal: Principal, data: bytes) -> Sequence[ReferenceValue]:
+        """The values of the file ``data``, until it says, once its signature is a signer's.
+
+        Raises:
+            AccessDenied: the role does not have it.
+            SignatureError, FormatError: as :meth:`ReferenceSigners.verify`.
+            UsageError: ``usage.reference_signers``; and as :meth:`put`.
+        """
+        async with self.journal.act(principal, Action.REFERENCE_PUT, "signed") as act:
+            signed = self.signers.verify(data)
+            by = f"{principal.name}, signed by {signed.key_id[:16]}"
+            return await self._put(act, signed.values, signed.expires_at, by)
+
+    async def _put(
+        self, act: Act, values: Mapping[str, Any], expires_at: datetime | None, by: str
+    ) -> Sequence[ReferenceValue]:
+        if not 0 < len(values) <= MAX_REFERENCES_AT_ONCE:
+            raise UsageError(
+                f"expected 1 to {MAX_REFERENCES_AT_ONCE} reference values, got {len(values)}",
+                detail="references",
             )
-            await act.granted(f"{len(put)} reference values until {expiry.isoformat()}", names=list(values))
-            await self.references.put(put)
-            return put
+        now = self.journal.clock()
+        expiry = months_after(now, DEFAULT_MONTHS) if expires_at is None else expires_at
+        if expiry.tzinfo is None or expiry <= now:
+            raise UsageError(
+                f"expected an expiry in the future with an offset, got {expiry.isoformat()}", detail="expiry"
+            )
+        put = tuple(
+            ReferenceValue(require_reference_name(name), value, expiry, now, by)
+            for name, value in values.items()
+        )
+        said = f"{len(put)} reference values until {expiry.isoformat()}"
+        await act.granted(said, names=list(values), by=by)
+        await self.references.put(put)
+        return put
 
     async def import_message(self, principal: Principal, text: bytes) -> Sequence[ReferenceValue]:
         """The values of a message as Trustee's clients send it; they hold for 12 months.

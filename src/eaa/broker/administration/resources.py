@@ -41,6 +41,14 @@ class ResourceAdministration:
             await act.granted(f"a new version of {len(content)} bytes", size=len(content))
             return await self.resources.put(path, content, by=principal.name, now=self.journal.clock())
 
+    async def allow_put(self, principal: Principal, path: ResourcePath) -> None:
+        """Hold if ``principal`` may put, before its content is looked at.
+
+        Raises:
+            AccessDenied: the role does not have it.
+        """
+        await self.journal.allow(principal, Action.RESOURCE_PUT, str(path))
+
     async def list(
         self, principal: Principal, *, prefix: str = "", after: str = "", limit: int = 1000
     ) -> Sequence[ResourceInfo]:

@@ -55,6 +55,7 @@ _OTHERWISE = "PluginInternalError"
 
 #: Where the class's own text would mislead a guest.
 _PUBLIC: Mapping[str, str] = {
+    "access_denied.small_token": "a small token fetches nothing: use the session, or a whole token",
     "unsupported.protocol_version": f"the protocol version is none of {accepted_versions()}",
     "unsupported.hash_algorithm": "none of the hash algorithms offered is supported",
     "unsupported.init_data": "init-data of this TEE cannot be verified",

@@ -3,6 +3,8 @@
 ========== ==============================================================================
 tdx        ``{"quote": base64, "cc_eventlog": base64 | null}``
 sgx        ``{"quote": base64}``
+snp        ``{"attestation_report": {…}, "cert_chain": [{"cert_type", "data"}] | null}``, the report by its
+           fields as :mod:`eaa.evidence.snp_json` reads them
 sample     ``{"svn": text, "report_data": base64}``, which proves nothing
 ========== ==============================================================================
 
@@ -22,6 +24,8 @@ from eaa.codec.text import decode_base64
 from eaa.errors import UnsupportedError
 from eaa.evidence.dcap_quote import MAX_QUOTE_BYTES
 from eaa.evidence.event_log import MAX_LOG_BYTES
+from eaa.evidence.snp_certificates import TableEntry
+from eaa.evidence.snp_evidence import snp_evidence_of_json
 from eaa.tls.peer import EvidenceKind
 
 __all__ = ["ParsedEvidence", "SampleEvidence", "parse_evidence", "require_readable"]
@@ -29,18 +33,26 @@ __all__ = ["ParsedEvidence", "SampleEvidence", "parse_evidence", "require_readab
 MAX_SAMPLE_BYTES = 64
 MAX_SVN_CHARS = 64
 
-_KINDS: Mapping[Tee, EvidenceKind] = {Tee.TDX: EvidenceKind.TDX_QUOTE, Tee.SGX: EvidenceKind.SGX_QUOTE}
+_KINDS: Mapping[Tee, EvidenceKind] = {
+    Tee.TDX: EvidenceKind.TDX_QUOTE,
+    Tee.SGX: EvidenceKind.SGX_QUOTE,
+    Tee.SNP: EvidenceKind.SNP_REPORT,
+}
 _SAMPLES = frozenset({Tee.SAMPLE, Tee.SAMPLE_DEVICE})
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedEvidence:
-    """Evidence that hardware may have signed: nothing is verified."""
+    """Evidence that hardware may have signed: nothing is verified.
+
+    ``certificates`` are what the host of an SNP guest supplied with its report.
+    """
 
     tee: Tee
     kind: EvidenceKind
     evidence: bytes = field(repr=False)
     event_log: bytes | None = field(repr=False)
+    certificates: tuple[TableEntry, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +82,16 @@ def parse_evidence(tee: Tee, value: Any) -> ParsedEvidence | SampleEvidence:
 
     Raises:
         FormatError: another shape.
-        UnsupportedError: ``unsupported.tee``.
+        UnsupportedError: ``unsupported.tee``; an SNP report of a processor that is not known here.
     """
     require_readable(tee)
     what = f"{tee} evidence"
     members = object_of(value, what, "JSON")
     if tee in _SAMPLES:
         return _sample(tee, members, what)
+    if tee is Tee.SNP:
+        snp = snp_evidence_of_json(members)
+        return ParsedEvidence(tee, _KINDS[tee], snp.report, None, snp.certificates)
     quote = _octets(members, "quote", MAX_QUOTE_BYTES, what)
     log = None
     if tee is Tee.TDX and members.get("cc_eventlog") is not None:

@@ -8,7 +8,8 @@ chain is accepted only if its root is byte for byte one of the anchors, so that 
 - ``intel_sgx_root_ca_2033.pem``: its predecessor at the same place until 2022; it is in the chains of
   quotes and collateral of that time.
 
-AMD's are listed in ``amd_README.md`` and loaded by :mod:`eaa.endorsements.amd_roots`.
+AMD's are listed in ``amd_README.md`` and loaded by :mod:`eaa.endorsements.amd_roots`; those of SEV and of
+Hygon, in their own formats, in ``sev_README.md`` and ``hygon_README.md``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from eaa.codec.pem import decode_pem_certificates
 from eaa.endorsements.x509 import Certificate, parse_certificate
 from eaa.errors import InternalError
 
-__all__ = ["INTEL_SGX_ROOTS", "SIMULATED_NAME_PREFIX", "load_pinned"]
+__all__ = ["INTEL_SGX_ROOTS", "SIMULATED_NAME_PREFIX", "load_pinned", "load_pinned_bytes"]
 
 #: Every certificate name of a simulated vendor starts so. Such a root is never pinned here.
 SIMULATED_NAME_PREFIX = "EAA Simulated"
@@ -38,9 +39,18 @@ def load_pinned(name: str, sha256: str) -> Certificate:
         InternalError: it is another one.
     """
     (der,) = decode_pem_certificates((files(__name__) / name).read_bytes(), name)
-    if hashlib.sha256(der).hexdigest() != sha256:
+    return parse_certificate(_pinned(name, der, sha256), what=name)
+
+
+def load_pinned_bytes(name: str, sha256: str) -> bytes:
+    """The package's file ``name``, which has this SHA-256; raises InternalError as :func:`load_pinned`."""
+    return _pinned(name, (files(__name__) / name).read_bytes(), sha256)
+
+
+def _pinned(name: str, data: bytes, sha256: str) -> bytes:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise InternalError(f"{name} is not the certificate that was pinned", detail="root")
-    return parse_certificate(der, what=name)
+    return data
 
 
 #: "Intel SGX Root CA", valid until 2049 and until 2033.

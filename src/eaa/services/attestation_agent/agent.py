@@ -39,6 +39,11 @@ class Agent:
     module: SecretsModule = field(repr=False)
     signing_keys: Path
 
+    @property
+    def proves_broker(self) -> bool:
+        """Whether resources can only come from the broker that is named: what they say may be believed."""
+        return self.params is not None and self.params.proves_broker
+
     async def resource(self, text: str) -> bytes:
         """What is at ``kbs://[host]/repository/type/tag``, or the path alone; the host says nothing.
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import httpx
 import orjson
 
+from eaa.broker.kbs.evidence_document import SHOWN_KINDS
 from eaa.broker.names import ResourcePath
 from eaa.broker.tokens import token_claims
 from eaa.errors import ConfigError, EAAError, FormatError, UnsupportedError
@@ -24,7 +25,6 @@ from eaa.services.attestation_agent.evidence import GuestEvidence
 from eaa.services.attestation_agent.failures import advice_for, is_transient, step
 from eaa.services.attestation_agent.patience import Patience
 from eaa.services.attestation_agent.refusals import Refusals
-from eaa.tls.peer import EvidenceKind
 from eaa.transport.kbs.client import KbsClient
 
 __all__ = ["CcKbc"]
@@ -32,7 +32,6 @@ __all__ = ["CcKbc"]
 #: A token that is handed out holds at least as long.
 _MARGIN_SECONDS = 30.0
 _ATTESTING = "attesting"
-_KINDS = frozenset({EvidenceKind.TDX_QUOTE, EvidenceKind.SGX_QUOTE})
 
 
 class CcKbc:
@@ -121,7 +120,7 @@ class CcKbc:
 
     async def _make_client(self) -> KbsClient:
         kind = await self._evidence.kind()
-        if kind not in _KINDS:
+        if kind not in SHOWN_KINDS:
             raise UnsupportedError(f"evidence of kind {kind} is not sent to a KBS", detail="evidence_kind")
         return KbsClient(self._http, self._evidence.attester, kind, event_log=self._event_log)
 

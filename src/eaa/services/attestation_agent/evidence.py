@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import orjson
 
+from eaa.broker.kbs.evidence_document import TEE_OF_KIND, evidence_document
 from eaa.broker.kbs.init_data import expected_register
 from eaa.broker.kbs.tees import Tee
 from eaa.errors import AttesterError, BindingError, UnsupportedError, UsageError
 from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.evidence.sgx import EnclaveReport
-from eaa.evidence.tdx import TdReport
+from eaa.evidence.snp import parse_snp_report
 from eaa.tls.peer import AttachedEvidence, Attester, EvidenceKind
 
 __all__ = ["GuestEvidence"]
@@ -22,14 +21,6 @@ __all__ = ["GuestEvidence"]
 _REPORT_DATA_BYTES = 64
 #: At a time: a TEE's firmware answers one after another.
 _MAX_COLLECTIONS = 2
-_TEES: Mapping[EvidenceKind, Tee] = MappingProxyType(
-    {
-        EvidenceKind.TDX_QUOTE: Tee.TDX,
-        EvidenceKind.SGX_QUOTE: Tee.SGX,
-        EvidenceKind.SNP_REPORT: Tee.SNP,
-        EvidenceKind.CSV_REPORT: Tee.CSV,
-    }
-)
 
 
 class GuestEvidence:
@@ -65,9 +56,9 @@ class GuestEvidence:
             AttesterError
         """
         kind = await self.kind()
-        if kind not in _TEES:
+        if kind not in TEE_OF_KIND:
             raise UnsupportedError(f"evidence of kind {kind} has no name among TEEs", detail="tee")
-        return _TEES[kind].value
+        return TEE_OF_KIND[kind].value
 
     async def document(self, runtime_data: bytes) -> bytes:
         """Evidence whose report data begins with ``runtime_data``, zeros following, as JSON.
@@ -83,15 +74,9 @@ class GuestEvidence:
                 detail="runtime_data",
             )
         collected = await self._collect(runtime_data.ljust(_REPORT_DATA_BYTES, b"\x00"))
-        document: dict[str, str | None] = {"quote": b64encode(collected.evidence).decode()}
-        match collected.kind:
-            case EvidenceKind.TDX_QUOTE:
-                log = await asyncio.to_thread(self._event_log)
-                document["cc_eventlog"] = b64encode(log).decode() if log else None
-            case EvidenceKind.SGX_QUOTE:
-                pass
-            case kind:
-                raise UnsupportedError(f"evidence of kind {kind} is not shown", detail="evidence_document")
+        is_td = collected.kind is EvidenceKind.TDX_QUOTE
+        log = await asyncio.to_thread(self._event_log) if is_td else None
+        document = evidence_document(collected, log)
         return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
     async def require_init_data(self, digest: bytes) -> None:
@@ -101,21 +86,22 @@ class GuestEvidence:
             BindingError: ``binding.config_id``: with other, or none.
             UsageError: the length.
             UnsupportedError: it has no register for that.
+            FormatError: its own evidence is malformed.
             AttesterError
         """
         tee = Tee(await self.tee())
         expected = expected_register(tee, digest)
-        body = parse_quote_frame((await self._collect(bytes(_REPORT_DATA_BYTES))).evidence).body
-        match body:
-            case TdReport():
-                held = body.mr_config_id
-            case EnclaveReport():
-                held = body.config_id
-            case _:
-                raise UnsupportedError(f"init-data of {tee} cannot be read", detail="init_data")
-        if held != expected:
+        if _register(await self._collect(bytes(_REPORT_DATA_BYTES))) != expected:
             raise BindingError("this TEE was not started with this init-data", detail="config_id")
 
     async def _collect(self, report_data: bytes) -> AttachedEvidence:
         async with self._free:
             return await asyncio.to_thread(self.attester.collect, report_data)
+
+
+def _register(collected: AttachedEvidence) -> bytes:
+    """MRCONFIGID, CONFIGID or HOST_DATA."""
+    if collected.kind is EvidenceKind.SNP_REPORT:
+        return parse_snp_report(collected.evidence).body.host_data
+    body = parse_quote_frame(collected.evidence).body
+    return body.config_id if isinstance(body, EnclaveReport) else body.mr_config_id

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError, UnsupportedError, UsageError
 from eaa.transport.address import TcpAddress, parse_address
 
@@ -35,6 +36,18 @@ class KbcParams:
 
     def __str__(self) -> str:
         return f"{self.name}{_SEPARATOR}{self.uri}"
+
+    @property
+    def proves_broker(self) -> bool:
+        """Whether what is fetched can only come from the broker that is named.
+
+        Not over plain HTTP, except on loopback: a secret is encrypted to this guest's key, and anybody can
+        encrypt to it.
+        """
+        if self.name != CC_KBC:
+            return True
+        parts = urlsplit(self.uri)
+        return parts.scheme == "https" or is_loopback(parts.hostname)
 
     def require_same(self, name: str, uri: str) -> None:
         """Holds if a caller that names a module, or nothing, means this one.

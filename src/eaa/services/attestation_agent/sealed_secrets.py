@@ -34,8 +34,6 @@ async def unseal_secret(text: bytes, secrets: GuestSecrets, signing_keys: Path) 
         EAAError: as :class:`GuestSecrets`.
     """
     sealed = parse_sealed_secret(text)
-    if sealed.kid is None:  # parse_sealed_secret lets none through
-        raise UnsupportedError("sealed secret: it is not signed", detail="unsigned_secret")
     sealed.verify(parse_signing_key(await _signing_key(sealed.kid, secrets, signing_keys)))
     match sealed.payload:
         case EnvelopeSecret() as envelope:

@@ -15,7 +15,7 @@ from eaa.oci.media_type import Compression
 from eaa.services.image_pull.decompress import CHUNK_BYTES, decompress
 from eaa.services.image_pull.limits import Budget
 
-__all__ = ["Layer", "tar_of"]
+__all__ = ["Layer", "bytes_of", "tar_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,18 @@ def tar_of(layer: Layer, file: Path, budget: Budget) -> Iterator[bytes]:
         yield piece
     pipeline.finish()
     layer.diff_id.require(diff, what=f"{layer}: unpacked", detail="diff_id")
+
+
+def bytes_of(layer: Layer, file: Path) -> Iterator[bytes]:
+    """As :func:`tar_of`, but before decompression: at the end (1) and (2) hold.
+
+    Raises:
+        BindingError: ``binding.layer_file``.
+        SignatureError: ``signature.layer_hmac``.
+    """
+    pipeline = _Pipeline(layer, file)
+    yield from pipeline.opened()
+    pipeline.finish()
 
 
 class _Pipeline:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from eaa.errors import EAAError
+from eaa.errors import EAAError, FormatError
 from eaa.services.image_pull.bundle import Staging
-from eaa.services.image_pull.layer_stream import Layer, tar_of
+from eaa.services.image_pull.layer_stream import Layer, bytes_of, tar_of
 from eaa.services.image_pull.layers import placed
 from eaa.services.image_pull.limits import Budget
 from eaa.services.image_pull.report import SkippedList
@@ -53,7 +53,13 @@ def _unpack_one(
 ) -> None:
     with staging.root() as root:
         try:
-            unpack_layer(root, _until(stop, tar_of(layer, file, budget)), budget, skipped)
+            try:
+                unpack_layer(root, _until(stop, tar_of(layer, file, budget)), budget, skipped)
+            except FormatError:
+                # Of changed bytes the change is the cause, and not what is wrong with them.
+                for _ in _until(stop, bytes_of(layer, file)):
+                    pass
+                raise
         except EAAError as error:
             if error.code == "binding.layer_file":
                 file.unlink(missing_ok=True)

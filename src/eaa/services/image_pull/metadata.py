@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tarfile
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from eaa.errors import FormatError
 from eaa.services.image_pull.report import SkippedList
@@ -19,6 +19,8 @@ _XATTRS = ("user.", "security.capability")
 _NOT_PERMITTED = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EINVAL})
 _MAX_ID = (1 << 32) - 2
 _OWNER_MAY_ALL = 0o700
+#: Some 34,000 years: what any system's time takes.
+_MAX_SECONDS = 1 << 40
 
 
 def apply_to_open(descriptor: int, member: tarfile.TarInfo, place: Place, skipped: SkippedList) -> None:
@@ -67,9 +69,12 @@ def require_owner(member: tarfile.TarInfo) -> None:
 def modified_ns(member: tarfile.TarInfo) -> int:
     """The modification time in nanoseconds, as exactly as the archive has it."""
     try:
-        return int(Decimal(member.pax_headers.get("mtime", member.mtime)) * 10**9)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise FormatError("expected a time", what="image layer", field="mtime") from None
+        seconds = Decimal(member.pax_headers.get("mtime", member.mtime))
+        if abs(seconds) < _MAX_SECONDS:
+            return int(seconds * 10**9)
+    except (ArithmeticError, ValueError):  # no number; decimal's own errors are arithmetic ones
+        pass
+    raise FormatError(f"expected a time within {_MAX_SECONDS} s of 1970", what="image layer", field="mtime")
 
 
 def _own(descriptor: int, member: tarfile.TarInfo, place: Place, skipped: SkippedList) -> None:
@@ -81,8 +86,7 @@ def _own(descriptor: int, member: tarfile.TarInfo, place: Place, skipped: Skippe
 
 def _xattrs(member: tarfile.TarInfo) -> list[tuple[str, bytes]]:
     """Names and values; the values' bytes are what the archive has."""
-    return [
-        (name.removeprefix(_XATTR), value.encode("utf-8", "surrogateescape"))
-        for name, value in member.pax_headers.items()
-        if name.startswith(_XATTR)
-    ]
+    found = [(name, value) for name, value in member.pax_headers.items() if name.startswith(_XATTR)]
+    if any("\x00" in name for name, _ in found):
+        raise FormatError("a name with NUL", what="image layer", field="xattr")
+    return [(name.removeprefix(_XATTR), value.encode("utf-8", "surrogateescape")) for name, value in found]

@@ -32,21 +32,30 @@ class Sources:
         policy: required; a pull without a policy is one with a policy that accepts anything.
         lookaside: where simple signatures are; empty: nowhere.
         auth: logins; empty: none.
+        proven: whether resources can only come from the broker that is meant. Otherwise no resource decides.
     """
 
     secrets: GuestSecrets
     policy: str
     lookaside: str = ""
     auth: str = ""
+    proven: bool = False
 
     async def load(self, where: str) -> bytes:
         """The content at ``where``, of at most 4 MiB.
 
         Raises:
-            ConfigError: ``config.image_file``: it cannot be read.
+            ConfigError: ``config.image_file``: it cannot be read; ``config.unproven_broker``: a resource, and
+                whoever is on the way to the broker could give another.
             EAAError: the resource is not to be had.
         """
         if where.startswith(_RESOURCE):
+            if not self.proven:
+                raise ConfigError(
+                    f"{where}: whoever is on the way to a broker over http:// can answer in its place, and so"
+                    " decide which image runs: name the broker by https:// or eaa_kbc, or give a file",
+                    detail="unproven_broker", key="aa_kbc_params",
+                )  # fmt: skip
             path = parse_key_id(where).resource_path
             if not isinstance(path, ResourcePath):  # a plain name has no scheme
                 raise FormatError("expected kbs:///repository/type/tag", what="resource", field="URI")

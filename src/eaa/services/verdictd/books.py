@@ -27,6 +27,9 @@ _LOG = logging.getLogger("eaa.verdictd")
 #: How long decisions go on without an answer of the storage.
 GRACE = timedelta(seconds=15)
 _KEY_SECONDS = 60.0
+#: A session is remembered for so long after its end: another replica, whose clock is behind or was set back,
+#: may still take its challenge, and must find that it is spent.
+_SKEW = timedelta(minutes=5)
 _PAGE = 1000
 
 
@@ -118,13 +121,14 @@ class Books:
 
     async def _refresh_keys(self) -> None:
         now = self._clock()
-        if self._keys_read_at is not None and (now - self._keys_read_at).total_seconds() < _KEY_SECONDS:
+        since = None if self._keys_read_at is None else (now - self._keys_read_at).total_seconds()
+        if since is not None and 0 <= since < _KEY_SECONDS:  # below if the clock was set back
             return
         await ensure_keys(self._stores.service_keys, rotation=self._rotation, issuer=self._issuer, now=now)
         # Another process may have made the first keys meanwhile, which begin later than ``now``.
         self._keys = KeyBook.of(await current_keys(self._stores.service_keys), now=self._clock())
         self._keys_read_at = now
-        await self._stores.sessions.prune(now)
+        await self._stores.sessions.prune(now - _SKEW)
 
     async def _keep_fresh(self) -> None:
         failing = False

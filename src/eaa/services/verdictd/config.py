@@ -21,6 +21,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from eaa.appraisal.amd_advisories import AMD_ADVISORIES
+from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
 
@@ -131,17 +133,48 @@ class Storage(_Section):
     )
 
 
+class Snp(_Section):
+    """What is put up with in SEV-SNP reports, see docs/guide/snp.md."""
+
+    require_vcek: bool = Field(default=False, description="refuse reports signed with a cloud's VLEK")
+    allow_masked_chip_id: bool = Field(
+        default=False, description="accept reports that do not name their chip"
+    )
+    allow_provisional_firmware: bool = Field(
+        default=False, description="accept firmware that the host can still roll back"
+    )
+    allow_missing_crl: bool = Field(
+        default=False, description="accept reports where there is no revocation list: revoked ones among them"
+    )
+    max_vmpl: int = Field(default=0, ge=0, le=3, description="of who asked for the report in the guest")
+
+    @property
+    def policy(self) -> SnpPolicy:
+        """What is asked of a report before policies: which bulletins apply and what it runs is theirs."""
+        return SnpPolicy(
+            accepted_advisories=frozenset(item.id for item in AMD_ADVISORIES),
+            require_vcek=self.require_vcek,
+            allow_masked_chip_id=self.allow_masked_chip_id,
+            allow_provisional_firmware=self.allow_provisional_firmware,
+            refused_guest_policy=frozenset(),
+            max_vmpl=self.max_vmpl,
+        )
+
+
 class Verification(_Section):
     """What evidence is verified with."""
 
     collateral: tuple[Path, ...] = Field(default=(), description="endorsements: files and folders")
-    trust_anchors: tuple[Path, ...] = Field(default=(), description="roots to believe instead of Intel's")
+    trust_anchors: tuple[Path, ...] = Field(
+        default=(), description="roots to believe instead of Intel's and AMD's"
+    )
     simulated: bool = Field(
         default=False, description="believe the simulated vendor of this user, and nobody else"
     )
     simulated_directory: Path | None = None
     unsafe_sample: bool = Field(default=False, description="accept the TEE 'sample', which proves nothing")
     allow_rsa1_5: bool = Field(default=False, description="wrap for keys that ask for RSA1_5")
+    snp: Snp = Field(default_factory=Snp)
 
 
 class Tokens(_Section):
@@ -157,7 +190,9 @@ class Limits(_Section):
     """How much at once."""
 
     challenge_seconds: int = Field(default=300, ge=10, le=3600)
-    auth_per_second: float = Field(default=0, ge=0, description="for each address; 0: no bound")
+    auth_per_second: float = Field(
+        default=0, ge=0, description="challenges, and as many attestations, for each address; 0: no bound"
+    )
     appraisals: int = Field(default=256, ge=1, description="at a time; more wait, and then are refused")
 
 
@@ -175,6 +210,19 @@ class Admin(_Section):
     """Who may administrate. Without keys, one is made at the first start in the state directory."""
 
     keys: tuple[AdminKeyEntry, ...] = ()
+
+
+class References(_Section):
+    """Whose reference values are taken. An administrator's token is needed besides."""
+
+    signers: tuple[Path, ...] = Field(default=(), description="Ed25519 public keys, PEM, of signed values")
+    require_signed: bool = Field(default=False, description="no other values are taken")
+
+    @model_validator(mode="after")
+    def _signers(self) -> References:
+        if self.require_signed and not self.signers:
+            raise ValueError("require_signed needs signers")
+        return self
 
 
 class Log(_Section):
@@ -203,6 +251,7 @@ class VerdictdConfig(BaseSettings):
     tokens: Tokens = Field(default_factory=Tokens)
     limits: Limits = Field(default_factory=Limits)
     admin: Admin = Field(default_factory=Admin)
+    references: References = Field(default_factory=References)
     log: Log = Field(default_factory=Log)
 
     @property

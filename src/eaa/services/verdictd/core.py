@@ -19,15 +19,16 @@ from eaa import __version__
 from eaa.appraisal.ear import EarVerifier
 from eaa.broker.admin_credentials import AdminCredentials, AdminKey
 from eaa.broker.administration import Administration
+from eaa.broker.administration.signed_references import ReferenceSigners
 from eaa.broker.decision_id import RANDOM_BYTES, decision_id
 from eaa.broker.judgement import Judgement, Terms
 from eaa.broker.kbs_broker import KbsBroker, KbsTerms
 from eaa.broker.key_book import Rotation
 from eaa.broker.release import Events, Releaser
 from eaa.broker.verified_environment import EnvironmentVerifier
-from eaa.endorsements.collateral import IntelCollateral
 from eaa.errors import ConfigError, LimitExceeded
 from eaa.policy.regorus_engine import RegorusEngine
+from eaa.policy.trial import TrialEngine
 from eaa.services.verdictd.admin_key import load_or_create_admin_key
 from eaa.services.verdictd.books import Books
 from eaa.services.verdictd.config import AdminKeyEntry, VerdictdConfig
@@ -35,8 +36,8 @@ from eaa.services.verdictd.seeds import ensure_policies
 from eaa.storage.database.database import ConnectedDatabase, Database
 from eaa.storage.sealing.envelope import Envelope
 from eaa.storage.sealing.uri import open_master_key
-from eaa.tls.dcap_verifier import DcapVerifier
-from eaa.tls.peer import EvidenceKind
+from eaa.tls.evidence_verifier import EvidenceVerifier
+from eaa.tls.peer import Endorsements, EvidenceKind
 
 __all__ = ["Core", "EvidenceSource", "clock", "environment_verifier", "new_id", "open_core", "rewrap"]
 
@@ -58,8 +59,8 @@ def new_id(at: datetime) -> str:
 class EvidenceSource:
     """What guests' evidence is verified with, see :class:`EnvironmentVerifier`."""
 
-    dcap: DcapVerifier
-    attached: Callable[[EvidenceKind], IntelCollateral | None]
+    verifier: EvidenceVerifier
+    attached: Callable[[EvidenceKind], Endorsements | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +145,9 @@ async def open_core(config: VerdictdConfig, evidence: EvidenceSource, events: Ev
         new_id=new_id, random=secrets.token_bytes, run=appraisals, events=events,
     )  # fmt: skip
     administration = Administration(
-        database, engine, now=clock, new_id=new_id, random=secrets.token_bytes, aside=asyncio.to_thread
-    )
+        database, TrialEngine(), now=clock, new_id=new_id, random=secrets.token_bytes,
+        aside=asyncio.to_thread, signers=_signers(config),
+    )  # fmt: skip
     credentials, said = _credentials(config)
     return Core(
         database, books, engine, releaser, broker, terms.tokens, administration, credentials, appraisals,
@@ -178,7 +180,7 @@ async def _envelope(config: VerdictdConfig, connected: ConnectedDatabase) -> Env
 
 def environment_verifier(config: VerdictdConfig, evidence: EvidenceSource) -> EnvironmentVerifier:
     """What guests' evidence is verified with."""
-    return EnvironmentVerifier(evidence.dcap, evidence.attached, config.verification.unsafe_sample)
+    return EnvironmentVerifier(evidence.verifier, evidence.attached, config.verification.unsafe_sample)
 
 
 def _terms(config: VerdictdConfig) -> KbsTerms:
@@ -221,15 +223,27 @@ def _configured(entry: AdminKeyEntry) -> AdminKey:
     )
 
 
-def _public_key(path: Path) -> Ed25519PublicKey | EllipticCurvePublicKey:
+def _signers(config: VerdictdConfig) -> ReferenceSigners:
+    keys = []
+    for path in config.references.signers:
+        key = _public_key(path, "reference_signer")
+        if not isinstance(key, Ed25519PublicKey):
+            raise ConfigError(
+                f"{path}: expected an Ed25519 public key", detail="reference_signer", file=str(path)
+            )
+        keys.append(key)
+    return ReferenceSigners.of(keys, required=config.references.require_signed)
+
+
+def _public_key(path: Path, detail: str = "admin_key") -> Ed25519PublicKey | EllipticCurvePublicKey:
     try:
         key = load_pem_public_key(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", detail="admin_key", file=str(path)) from None
+        raise ConfigError(f"{path}: {error.strerror}", detail=detail, file=str(path)) from None
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey | EllipticCurvePublicKey):
         raise ConfigError(
-            f"{path}: expected a public key, Ed25519 or P-256, in PEM", detail="admin_key", file=str(path)
+            f"{path}: expected a public key, Ed25519 or P-256, in PEM", detail=detail, file=str(path)
         )
     return key

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -26,6 +25,7 @@ from eaa.errors import (
     UsageError,
     outcome_of,
 )
+from eaa.services.verdictd.logs import log_unexpected
 
 __all__ = ["MAX_BODY_BYTES", "Authenticate", "Call", "Endpoint", "endpoint", "error_response"]
 
@@ -113,9 +113,8 @@ def endpoint(authenticate: Authenticate, answer: Callable[[Call], Awaitable[Resp
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
-            # Without its message, in which there may be anything; without the path, which names a resource.
-            trace = "".join(traceback.format_tb(error.__traceback__))
-            _LOG.error("%s of an administrator failed: %s\n%s", request.method, type(error).__name__, trace)
+            # Without the path, which names a resource.
+            log_unexpected(_LOG, f"{request.method} of an administrator", error)
             return error_response(InternalError(type(error).__name__))
 
     return guarded

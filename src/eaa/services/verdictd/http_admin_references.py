@@ -26,6 +26,7 @@ class ReferenceRoutes:
             ("GET", _LIST, self._list_references),
             ("PUT", _LIST, self._put_references),
             ("POST", _LIST + "/import", self._import_references),
+            ("POST", _LIST + "/signed", self._put_signed_references),
             ("GET", _LIST + "/value", self._read_reference),
             ("DELETE", _LIST + "/value", self._delete_reference),
         ]
@@ -47,6 +48,10 @@ class ReferenceRoutes:
 
     async def _import_references(self, call: Call) -> Response:
         put = await self._administration.references.import_message(call.principal, call.body)
+        return JSONResponse({"references": [reference_json(value) for value in put]})
+
+    async def _put_signed_references(self, call: Call) -> Response:
+        put = await self._administration.references.put_signed(call.principal, call.body)
         return JSONResponse({"references": [reference_json(value) for value in put]})
 
     async def _read_reference(self, call: Call) -> Response:

@@ -37,6 +37,7 @@ def http_app(
         admin_resource=resource_endpoint(core.administration, authenticate) if administered else None,
         max_body_bytes=config.http.max_body_bytes,
         challenges=RateLimit(config.limits.auth_per_second, time.monotonic),
+        attestations=RateLimit(config.limits.auth_per_second, time.monotonic),
     )  # fmt: skip
     routes = [
         Route("/healthz", _healthy, methods=["GET"]),

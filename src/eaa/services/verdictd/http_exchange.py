@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from eaa.errors import LimitExceeded
 
@@ -16,12 +18,13 @@ class ClientGone(Exception):
 
 
 class Exchange:
-    """A request as it came, and :meth:`answer`. Header values are text in Latin-1."""
+    """A request as it came, and :meth:`answer`; ``answered`` once that has begun. Headers are in Latin-1."""
 
-    __slots__ = ("_receive", "_send", "scope")
+    __slots__ = ("_receive", "_send", "answered", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self._receive, self._send = scope, receive, send
+        self.answered = False
 
     @property
     def method(self) -> str:
@@ -30,6 +33,11 @@ class Exchange:
     @property
     def path(self) -> str:
         return str(self.scope["path"])
+
+    @property
+    def request(self) -> Request:
+        """As Starlette has it; to be read, body included, instead of this."""
+        return Request(self.scope, self._receive)
 
     @property
     def request_id(self) -> str:
@@ -78,14 +86,16 @@ class Exchange:
             if not message.get("more_body"):
                 return b"".join(parts)
 
-    async def hand_over(self, application: ASGIApp) -> None:
-        """Let ``application`` answer; nothing of the body was read."""
-        await application(self.scope, self._receive, self._send)
+    async def give(self, response: Response) -> None:
+        """Send ``response``."""
+        self.answered = True
+        await response(self.scope, self._receive, self._send)
 
     async def answer(
         self, status: int, body: bytes, *headers: tuple[bytes, bytes], kind: bytes = b"application/json"
     ) -> None:
         """Send the whole answer; its length and ``kind`` are headers too."""
+        self.answered = True
         shown = [(b"content-length", b"%d" % len(body)), (b"content-type", kind), *headers]
         await self._send({"type": "http.response.start", "status": status, "headers": shown})
         await self._send({"type": "http.response.body", "body": body})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 
 import orjson
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, ResourceNotFound, UsageError
 from eaa.services.verdictd.http_exchange import ClientGone, Exchange
+from eaa.services.verdictd.logs import log_unexpected
 from eaa.services.verdictd.rate import RateLimit
 
 __all__ = ["AdminResource", "Answer", "GuestRoutes"]
@@ -45,8 +45,11 @@ class GuestRoutes:
         admin_resource: AdminResource | None,
         max_body_bytes: int,
         challenges: RateLimit,
+        attestations: RateLimit,
     ) -> None:
-        self._broker, self._books, self._challenges = broker, books, challenges
+        self._broker, self._books = broker, books
+        # Each is a decision that is kept, also one for a challenge that was spent long ago.
+        self._challenges, self._attestations = challenges, attestations
         self._admin_resource, self._max_body_bytes = admin_resource, max_body_bytes
         self._posts = {_AUTH: _Guarded(self._auth), _ATTEST: _Guarded(self._attest)}
         self._any_plugin = _Guarded(self._plugin)
@@ -72,9 +75,10 @@ class GuestRoutes:
         await exchange.answer(200, orjson.dumps(challenged.body), (b"set-cookie", cookie.encode("latin-1")))
 
     async def _attest(self, exchange: Exchange) -> None:
+        self._attestations.take(exchange.peer)
         cookie = session_cookie(exchange.headers(b"cookie"))
-        asked = _asked(exchange.query)
         body = await exchange.body(self._max_body_bytes)
+        asked = _asked(exchange.query)
         attested = await self._broker.attest(body, cookie, peer=exchange.peer, asked=asked)
         await exchange.answer(200, orjson.dumps({"token": attested.token}))
 
@@ -85,7 +89,7 @@ class GuestRoutes:
                 raise ResourceNotFound(
                     f"{exchange.method} of plugin {plugin[:64]!r} is not served", detail="plugin"
                 )
-            await exchange.hand_over(partial(self._administered, self._admin_resource, path))
+            await exchange.give(await self._admin_resource(exchange.request, path))
             return
         content = await self._broker.resource(
             plugin,
@@ -96,12 +100,6 @@ class GuestRoutes:
             peer=exchange.peer,
         )
         await exchange.answer(200, content, (b"cache-control", b"no-store"))
-
-    async def _administered(
-        self, answer: AdminResource, path: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        response = await answer(Request(scope, receive), path)
-        await response(scope, receive, send)
 
     async def _jwks(self, exchange: Exchange) -> None:
         await exchange.answer(200, orjson.dumps(dict(self._books.keys.published)))
@@ -124,7 +122,9 @@ class _Guarded:
         except ClientGone:
             await exchange.answer(400, b"")
         except Exception as error:
-            _LOG.exception("%s failed", exchange.path)
+            if exchange.answered:
+                raise
+            log_unexpected(_LOG, f"{exchange.method} {exchange.path[:128]}", error)
             await _refuse(exchange, InternalError(type(error).__name__))
 
 

@@ -1,4 +1,4 @@
-"""How often an address may ask for a challenge."""
+"""How often an address may ask for a challenge, or attest."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ class RateLimit:
         if len(self._buckets) > _MAX_ADDRESSES:
             self._buckets.popitem(last=False)
         if not granted:
-            raise LimitExceeded(
-                f"{name} asks for more than {self._rate:g} challenges per second", detail="rate"
-            )
+            raise LimitExceeded(f"{name} asks more often than {self._rate:g} times per second", detail="rate")
 
 
 def _network(address: str) -> str:

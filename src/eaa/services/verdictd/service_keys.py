@@ -39,9 +39,7 @@ async def ensure_keys(store: ServiceKeys, *, rotation: Rotation, issuer: str, no
     Raises:
         StorageError: it cannot be kept.
     """
-    if not await store.of(AUTHORITY):
-        await store.add(_authority(issuer, now), only_first=True)
-    authority = (await store.of(AUTHORITY))[-1]
+    authority = await _active_authority(store, issuer, now)
     for purpose in (TOKEN, CHALLENGE):
         keys = await store.of(purpose)
         if rotation.due(keys, purpose, now=now):
@@ -49,6 +47,16 @@ async def ensure_keys(store: ServiceKeys, *, rotation: Rotation, issuer: str, no
             made = _signer(authority, issuer, begins, ends) if purpose == TOKEN else _challenge(begins, ends)
             await store.add(made, only_first=not keys)
     await store.prune(now)
+
+
+async def _active_authority(store: ServiceKeys, issuer: str, now: datetime) -> ServiceKey:
+    """The oldest whose certificate holds; one of a clock that was ahead does not yet."""
+    while True:
+        kept = await store.of(AUTHORITY)
+        active = [key for key in kept if key.active_from <= now + _BACKDATED]
+        if active:
+            return active[-1]
+        await store.add(_authority(issuer, now), only_first=not kept)
 
 
 async def current_keys(store: ServiceKeys) -> Sequence[ServiceKey]:

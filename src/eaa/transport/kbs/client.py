@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
 
+from eaa.broker.kbs.evidence_document import TEE_OF_KIND, evidence_document
 from eaa.broker.names import ResourcePath
 from eaa.codec.canonical_json import Json, canonical_json
 from eaa.errors import RemoteProtocolError, SessionError
@@ -21,7 +21,6 @@ __all__ = ["KbsClient"]
 
 VERSION = "0.4.0"
 _REPORT_DATA_BYTES = 64
-_TEES: Mapping[EvidenceKind, str] = {EvidenceKind.TDX_QUOTE: "tdx", EvidenceKind.SGX_QUOTE: "sgx"}
 _HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 
 
@@ -33,7 +32,7 @@ class KbsClient:
     Args:
         http: with the broker's base URL, cookies of its own, and a timeout.
         attester: its evidence is bound to the challenge and to a key made here.
-        tee: the kind of its evidence.
+        tee: the kind of its evidence, one of ``SHOWN_KINDS``.
         event_log: the TD's, read at each attestation.
     """
 
@@ -46,7 +45,7 @@ class KbsClient:
         event_log: Callable[[], bytes | None] = lambda: None,
         policy: str = "",
     ) -> None:
-        self._http, self._attester, self._tee = http, attester, _TEES[tee]
+        self._http, self._attester, self._kind = http, attester, tee
         self._event_log, self._policy = event_log, policy
         self.key = GuestKey()
         self._attesting = asyncio.Lock()
@@ -86,10 +85,11 @@ class KbsClient:
 
     async def _attest(self) -> str:
         self.token = ""
+        tee = TEE_OF_KIND[self._kind].value
         extra: dict[str, Any] = {"supported-hash-algorithms": list(_HASHES)}
         if self._policy:
             extra["id"] = self._policy
-        challenge = await self._post("auth", {"version": VERSION, "tee": self._tee, "extra-params": extra})
+        challenge = await self._post("auth", {"version": VERSION, "tee": tee, "extra-params": extra})
         nonce, chosen = challenge.get("nonce"), challenge.get("extra-params")
         name = chosen.get("selected-hash-algorithm", "sha384") if isinstance(chosen, dict) else "sha384"
         if not isinstance(nonce, str) or not isinstance(name, str) or name not in _HASHES:
@@ -106,10 +106,8 @@ class KbsClient:
         bound = canonical_json({**runtime_data, "additional-evidence": ""}, "runtime data")
         digest = _HASHES[algorithm](bound).digest()
         collected = await asyncio.to_thread(self._attester.collect, digest.ljust(_REPORT_DATA_BYTES, b"\x00"))
-        primary: dict[str, Any] = {"quote": base64.b64encode(collected.evidence).decode()}
-        if self._tee == "tdx":
-            log = await asyncio.to_thread(self._event_log)
-            primary["cc_eventlog"] = base64.b64encode(log).decode() if log else None
+        log = await asyncio.to_thread(self._event_log) if self._kind is EvidenceKind.TDX_QUOTE else None
+        primary = evidence_document(collected, log)
         return {
             "init-data": None,
             "runtime-data": runtime_data,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def sources(tmp_path: Path, lookaside: bytes = b"") -> Sources:
         "kbs:///default/security-policy/test",
         str(tmp_path / "sigstore.yaml"),
         str(tmp_path / "auth.json"),
+        proven=True,
     )
 
 
@@ -74,8 +76,17 @@ def test_no_configuration_of_stores(tmp_path: Path, text: bytes) -> None:
 )
 def test_not_to_be_had(where: str, code: str) -> None:
     with pytest.raises(EAAError) as caught:
-        asyncio.run(Sources(Secrets(), where).load_policy())
+        asyncio.run(Sources(Secrets(), where, proven=True).load_policy())
     assert caught.value.code == code
+
+
+def test_no_resource_of_a_broker_that_anybody_may_be(tmp_path: Path) -> None:
+    unproven = replace(sources(tmp_path), proven=False)
+    for load in (unproven.load_policy, lambda: unproven.load("kbs:///default/cosign-public-key/test")):
+        with pytest.raises(EAAError) as caught:
+            asyncio.run(load())
+        assert caught.value.code == "config.unproven_broker"
+    assert asyncio.run(unproven.load(str(tmp_path / "sigstore.yaml"))) == b""
 
 
 def test_a_file_without_end(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Known answers: signatures that must verify, and altered ones that must not."""
+
+from __future__ import annotations
+
+from eaa.endorsements.amd_roots import AMD_ARKS, AMD_ISSUERS
+from eaa.errors import InternalError, SignatureError
+from eaa.verify.primitives import p256_key, verify_p256_raw
+from eaa.verify.snp_path import require_amd_issued
+from eaa.verify.snp_signatures import anchor_rsa_key, p384_key, verify_p384_report
+
+__all__ = ["known_issuers", "known_report_signature", "known_signature"]
+
+#: The key and the second signature example of RFC 6979, appendix A.2.5: P-256 with SHA-256, message "test".
+_POINT = bytes.fromhex(
+    "0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+    "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"
+)
+_SIGNATURE = bytes.fromhex(
+    "f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367"
+    "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083"
+)
+#: The key and the signature with SHA-384 of message "test" of RFC 6979, appendix A.2.6: P-384.
+_P384_KEY = bytes.fromhex(
+    "3076301006072a8648ce3d020106052b8104002203620004"
+    "ec3a4e415b4e19a4568618029f427fa5da9a8bc4ae92e02e06aae5286b300c64def8f0ea9055866064a254515480bc13"
+    "8015d9b72d7d57244ea8ef9ac0c621896708a59367f9dfb9f54ca84b3f1c9db1288b231c3ae0d4fe7344fd2533264720"
+)
+_P384_SIGNATURE = (
+    0x8203B63D3C853E8D77227FB377BCF7B7B772E97892A80F36AB775D509D7A5FEB0542A7F0812998DA8F1DD3CA3CF023DB,
+    0xDDD0760448D42D8A43AF45AF836FCE4DE8BE06B485E9B61B827C2F13173923E06A739F040649A667BF3B828246BAA5A5,
+)
+
+
+def known_signature() -> str:
+    """P-256, as DCAP signs; what was shown. Raises SignatureError, InternalError."""
+    key = p256_key(_POINT)
+    verify_p256_raw(key, _SIGNATURE, b"test", "known signature", "self_test")
+    try:
+        verify_p256_raw(key, _SIGNATURE, b"tesu", "known signature", "self_test")
+    except SignatureError:
+        return "a known P-256 signature verifies, an altered message does not"
+    raise InternalError("a signature over another message verified", detail="self_test")
+
+
+def known_report_signature() -> str:
+    """As the firmware signs reports: the numbers little-endian, in 72 bytes each."""
+    key = p384_key(_P384_KEY)
+    r, s = (number.to_bytes(72, "little") for number in _P384_SIGNATURE)
+    verify_p384_report(key, r, s, b"test")
+    try:
+        verify_p384_report(key, r, s, b"tesu")
+    except SignatureError:
+        return "a known P-384 signature verifies, an altered message does not"
+    raise InternalError("a signature over another message verified", detail="self_test")
+
+
+def known_issuers() -> str:
+    """RSASSA-PSS, on the certificates of AMD's that are kept here."""
+    arks = {ark.subject: ark for ark in AMD_ARKS}
+    for issuer in AMD_ISSUERS:
+        ark = arks[issuer.issuer]
+        require_amd_issued(issuer, ark, anchor_rsa_key(ark.spki), issuer.common_name, "self_test")
+    return f"{len(AMD_ISSUERS)} kept certificates of ASKs and ASVKs verify under their ARKs"
