@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwe import JWERegistry
+from joserfc.jwk import ECKey
 
 from eaa.broker.kbs.tee_key import KeyAlgorithm, TeePublicKey
 from eaa.broker.kbs.versions import ProtocolVersion
@@ -69,7 +70,8 @@ def _jwe(content: bytes, key: TeePublicKey) -> dict[str, str]:
     header: dict[str, object] = {"alg": key.algorithm.value, "enc": _ENC}
     if isinstance(key.key, RSAPublicKey):
         return _sealed(content, content_key, key.key.encrypt(content_key, _OAEP), header)
-    ephemeral = ec.generate_private_key(key.key.curve)
+    ephemeral = ECKey.generate_key(_CURVE_NAMES[key.key.curve.name]).private_key
+    assert ephemeral is not None  # noqa: S101 (for the type checker: a key that was made has one)
     wrapped = aes_key_wrap(_agreed(ephemeral, key.key, key.algorithm), content_key)
     return _sealed(content, content_key, wrapped, header | {"epk": _public_jwk(ephemeral.public_key())})
 

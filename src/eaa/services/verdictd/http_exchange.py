@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from eaa.errors import LimitExceeded
 
-__all__ = ["ClientGone", "Exchange"]
-
-
-class ClientGone(Exception):
-    """The client went away before its request was whole."""
+__all__ = ["Exchange"]
 
 
 class Exchange:
@@ -70,14 +66,14 @@ class Exchange:
 
         Raises:
             LimitExceeded: ``limit.size``.
-            ClientGone: it ended too early.
+            ClientDisconnect: it ended too early.
         """
         parts: list[bytes] = []
         left = limit
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnect
             part = message.get("body", b"")
             left -= len(part)
             if left < 0:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -16,7 +16,7 @@ from eaa.broker.kbs.errors import error_response
 from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, ResourceNotFound, UsageError
-from eaa.services.verdictd.http_exchange import ClientGone, Exchange
+from eaa.services.verdictd.http_exchange import Exchange
 from eaa.services.verdictd.logs import log_unexpected
 from eaa.services.verdictd.rate import RateLimit
 
@@ -119,7 +119,7 @@ class _Guarded:
             await self._answer(exchange)
         except EAAError as error:
             await _refuse(exchange, error)
-        except ClientGone:
+        except ClientDisconnect:
             await exchange.answer(400, b"")
         except Exception as error:
             if exchange.answered:
