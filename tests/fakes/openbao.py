@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-__all__ = ["OpenBao", "Stalled"]
+__all__ = ["OpenBao", "Stalled", "write_certificate"]
 
 DEADLINE_SECONDS = 30.0
 #: What a service may do with one transit key, and no more.
@@ -61,7 +61,7 @@ class OpenBao:
         self.ca_file = folder / "ca.pem"
         listener = "tls_disable = true"
         if tls:
-            _write_certificate(self.ca_file, folder / "key.pem")
+            write_certificate(self.ca_file, folder / "key.pem")
             listener = f'tls_cert_file = "{self.ca_file}"\ntls_key_file = "{folder / "key.pem"}"'
         self._config = folder / "bao.hcl"
         (folder / "raft").mkdir(exist_ok=True)
@@ -190,7 +190,7 @@ def _free_port() -> int:
         return port
 
 
-def _write_certificate(certificate: Path, key: Path) -> None:
+def write_certificate(certificate: Path, key: Path) -> None:
     """A certificate for 127.0.0.1 that is its own root."""
     private, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "OpenBao of a test")])

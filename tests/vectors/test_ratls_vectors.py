@@ -168,6 +168,13 @@ def test_rats_tls_0_6_4() -> None:
     claims = extension[1195:1323]
     assert hashlib.sha256(claims).digest() + bytes(32) == evidence.report_data
     assert claims[109:] == bytes.fromhex("c90c7702b355fc63cbbc3492b8eb1f9bfbaaad")
+    # The emulated device gave no key any certificate, and so the report is as far as it goes.
+    verifier = make_verifier(
+        "sev_snp", policy=Policy(), pool=None, trust_anchors=AMD_ARKS, memo=Memo(1), allow_null=False
+    )
+    with pytest.raises(EAAError) as caught:
+        verifier.verify(evidence.attached, report_data=evidence.report_data, now=SNP_MADE)
+    assert caught.value.code == "@@"
 
 
 @pytest.mark.parametrize("name", WEAK_KEYS)

@@ -27,7 +27,7 @@ from eaa.broker.records import Decision, Session
 from eaa.broker.release import CurrentBooks, Events, Releaser, Subject
 from eaa.broker.tokens import issue_token, token_claims, verify_token
 from eaa.broker.verified_environment import EnvironmentVerifier
-from eaa.errors import AccessDenied, EAAError, SessionError, UnsupportedError
+from eaa.errors import AccessDenied, EAAError, EndorsementNotFound, SessionError, UnsupportedError
 
 __all__ = ["Asked", "Attested", "Challenged", "KbsBroker", "KbsTerms"]
 
@@ -166,7 +166,7 @@ class KbsBroker:
         who = f"{peer} session {challenge.session_id}"
         try:
             work = partial(self._judged, body, challenge, decision_id, now, asked)
-            judgement, token = work() if len(body) <= _SHORT_BYTES else await self._run(work)
+            judgement, token = await self._appraised(work, body, challenge)
             decision = appraised(decision_id, now, who, judgement)
             # What the guest wants left out of its token, policies see all the same.
             kept = self._issued(judgement, small=False) if asked.small else token
@@ -179,6 +179,17 @@ class KbsBroker:
             raise
         self._events.attested(challenge.tee, None)
         return Attested(token, decision_id)
+
+    async def _appraised(
+        self, work: Callable[[], tuple[Judgement, str]], body: bytes, challenge: Challenge
+    ) -> tuple[Judgement, str]:
+        """What ``work`` returns; once more, if endorsements were missing and could be fetched."""
+        try:
+            return work() if len(body) <= _SHORT_BYTES else await self._run(work)
+        except EndorsementNotFound:
+            if not await self._verifier.fetch(parse_attest_request(body, challenge), challenge):
+                raise
+        return work() if len(body) <= _SHORT_BYTES else await self._run(work)
 
     def _judged(
         self, body: bytes, challenge: Challenge, decision_id: str, now: datetime, asked: Asked

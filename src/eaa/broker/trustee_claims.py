@@ -14,6 +14,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from eaa.broker.trustee_csv_claims import csv_policy_claims
 from eaa.broker.trustee_event_log import event_log_claims
 from eaa.broker.trustee_snp_claims import snp_policy_claims
 from eaa.endorsements.pck import SgxType
@@ -27,6 +28,7 @@ from eaa.evidence.sgx import EnclaveReport
 from eaa.evidence.tdx import TdReport, TdReport15
 from eaa.verify.claims import rfc3339
 from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.hygon_csv_result import VerifiedCsvEvidence
 from eaa.verify.result import VerifiedEvidence
 from eaa.verify.snp_result import VerifiedSnpEvidence
 
@@ -84,21 +86,24 @@ def tee_class(tee: str) -> str:
 
 
 def policy_claims(verified: VerifiedEvidence, event_log: EventLog | None) -> tuple[str, dict[str, Any]]:
-    """The TEE, ``tdx``, ``sgx`` or ``snp``, and its claims, ``report_data`` and ``init_data`` among them.
+    """The TEE, ``tdx``, ``sgx``, ``snp`` or ``csv``, and its claims, ``report_data`` and perhaps ``init_data``
+    among them.
 
-    The event log of a TD is claimed only if it replays to all four RTMRs. That makes its digests believable;
-    of its details only those are whose ``digest_matches_event`` is true.
+    The event log of a TD, or of a CSV3 guest, is claimed only if it replays to all four RTMRs. That makes its
+    digests believable; of its details only those are whose ``digest_matches_event`` is true.
 
     Raises:
         BindingError: ``binding.event_log``: the log does not replay to the quote.
-        FormatError: the log has no SHA-384 digests.
+        FormatError: the log has no digests of the registers' hash.
         UnsupportedError: ``unsupported.policy_claims``: another kind of evidence.
-        UsageError: ``usage.event_log``: an enclave or an SNP guest has none.
+        UsageError: ``usage.event_log``: an enclave, an SNP guest or an older CSV guest has none.
     """
     if isinstance(verified, VerifiedSnpEvidence):
         if event_log is not None:
             raise UsageError("an SNP guest has no event log that its report vouches for", detail="event_log")
         return verified.tee, snp_policy_claims(verified)
+    if isinstance(verified, VerifiedCsvEvidence):
+        return verified.tee, csv_policy_claims(verified, event_log)
     if not isinstance(verified, VerifiedDcapEvidence):
         raise UnsupportedError(f"no claims for policies are known of {verified.tee}", detail="policy_claims")
     quote, body = verified.quote, verified.quote.body

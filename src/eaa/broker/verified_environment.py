@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -38,7 +38,19 @@ from eaa.tls.evidence_verifier import EvidenceVerifier
 from eaa.tls.peer import AttachedEvidence, Endorsements, EvidenceKind
 from eaa.verify.snp_result import VerifiedSnpEvidence
 
-__all__ = ["EnvironmentVerifier"]
+__all__ = ["EnvironmentVerifier", "ProvidedEndorsements"]
+
+
+class ProvidedEndorsements(Protocol):
+    """Who has endorsements for evidence that comes without."""
+
+    def known(self, kind: EvidenceKind, evidence: bytes) -> Endorsements | None:
+        """What is there for the platform that made ``evidence``; ``None`` if a part is missing."""
+        ...
+
+    async def fetch(self, kind: EvidenceKind, evidence: bytes) -> None:
+        """See to it that there is; what cannot be had is a ProviderError that says why."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +58,28 @@ class EnvironmentVerifier:
     """Verifies what guests send.
 
     ``attached`` gives endorsements that go with evidence of a kind, or ``None`` where the verifier's own
-    pool is all there is. ``unsafe_sample`` takes the TEE ``sample`` at its word.
+    pool is all there is; ``provided`` has those that were fetched. ``unsafe_sample`` takes the TEE ``sample``
+    at its word.
     """
 
     verifier: EvidenceVerifier
     attached: Callable[[EvidenceKind], Endorsements | None]
     unsafe_sample: bool
+    provided: ProvidedEndorsements | None = None
+
+    async def fetch(self, request: AttestRequest, challenge: Challenge) -> bool:
+        """Have fetched what the evidence in ``request`` needs; whether anything could be asked for.
+
+        Raises:
+            ProviderError: it cannot be had.
+        """
+        if self.provided is None:
+            return False
+        for tee, value in ((challenge.tee, request.primary), *request.additional.items()):
+            evidence = parse_evidence(tee, value)
+            if not isinstance(evidence, SampleEvidence):
+                await self.provided.fetch(evidence.kind, evidence.evidence)
+        return True
 
     def verify(self, request: AttestRequest, challenge: Challenge, *, now: datetime) -> list[Environment]:
         """The environments of ``request``, the primary one first.
@@ -127,6 +155,8 @@ class EnvironmentVerifier:
     def _endorsements(self, evidence: ParsedEvidence) -> Endorsements | None:
         """Those that go with the evidence; of an SNP report, what its host supplied with it too."""
         attached = self.attached(evidence.kind)
+        if attached is None and self.provided is not None:
+            attached = self.provided.known(evidence.kind, evidence.evidence)
         if evidence.kind is not EvidenceKind.SNP_REPORT:
             return attached
         more = parts_of_endorsements(attached) if isinstance(attached, SnpEndorsements) else AmdParts()

@@ -23,6 +23,7 @@ from eaa.cli.simulated_fields import simulated_fields
 from eaa.cli.simulated_snp_fields import simulated_snp_guest
 from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
+from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.endorsements.pool import EndorsementPool, merge
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
@@ -138,7 +139,7 @@ def _options(short: str, log_level: str) -> list[Callable[[Any], Any]]:
         option("--collateral", multiple=True, metavar="PATH",
                help="Own endorsements, preferred to what peers attach: a file or a folder. Repeatable."),
         option("--trust-anchor", multiple=True, metavar="FILE",
-               help="Root certificate, PEM or DER, to trust instead of Intel's and AMD's. Repeatable."),
+               help="Root certificate, PEM or DER, to trust instead of the vendors'. Repeatable."),
         option("--reference", metavar="FILE",
                help="Reference values that the peer's measurements must match."),
         option("--accept-status", type=StatusList(), multiple=True, metavar="STATUS",
@@ -211,6 +212,7 @@ def _verifier(
         trust_anchors=_anchors(options),
         memo=Memo(_MEMO_ENTRIES),
         allow_null=options.unsafe_null,
+        hygon_anchors=() if options.trust_anchor else HYGON_HRKS,
         allow_missing_crl=allow_missing_crl,
     )
     notes += verifier.notes

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from eaa.endorsements.tcb import TcbStatus
 
-__all__ = ["HexBytes", "StatusList", "Time"]
+__all__ = ["HexBytes", "StatusList", "Time", "Within"]
 
 if TYPE_CHECKING:
     _HexType = click.ParamType[bytes]
     _TimeType = click.ParamType[datetime]
     _StatusType = click.ParamType[frozenset[TcbStatus]]
+    _SpanType = click.ParamType[timedelta]
 else:  # generic in newer releases of click only
-    _HexType = _TimeType = _StatusType = click.ParamType
+    _HexType = _TimeType = _StatusType = _SpanType = click.ParamType
 
 _STATUSES = {str(status).lower(): status for status in TcbStatus}
 _DIGITS = 12
@@ -75,6 +76,27 @@ class Time(_TimeType):
             return time.astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is neither RFC 3339 (2026-01-31T12:00:00Z) nor unix seconds", param, ctx)
+
+
+class Within(_SpanType):
+    """A span of time: a whole number and ``s``, ``m``, ``h``, ``d`` or ``w``; at most ten years."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        number, unit = value[:-1], _UNITS.get(value[-1:])
+        if unit is None or not (number.isascii() and number.isdigit()) or len(number) > _DIGITS:
+            self.fail(f"{value!r} is no span of time such as 12h, 7d or 2w", param, ctx)
+        seconds = int(number) * unit
+        if seconds > _TEN_YEARS:
+            self.fail(f"{value!r} is more than ten years", param, ctx)
+        return timedelta(seconds=seconds)
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_TEN_YEARS = 3653 * 86400
 
 
 class StatusList(_StatusType):

@@ -11,7 +11,7 @@ import click
 
 from eaa.storage.reference_store import ReferenceStore
 
-__all__ = ["STORE_VARIABLE", "default_store", "open_store", "store_option"]
+__all__ = ["STORE_VARIABLE", "default_store", "open_store", "store_folder", "store_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,7 +29,12 @@ def store_option(function: F) -> F:
 
 def open_store(name: str | None) -> ReferenceStore:
     """The store in the folder ``name``, or in that of the user."""
-    return ReferenceStore(Path(name) if name else default_store(os.environ))
+    return ReferenceStore(store_folder(name))
+
+
+def store_folder(name: str | None) -> Path:
+    """The folder ``name``, or that of the user."""
+    return Path(name) if name else default_store(os.environ)
 
 
 def default_store(environment: Mapping[str, str]) -> Path:

@@ -27,6 +27,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "inspect": ("eaa.cli.inspect", "Show evidence or an endorsement, without verifying it."),
         "mrverify": ("eaa.cli.mrverify", "Check launch measurements, and record them."),
         "remoteattestation": ("eaa.cli.remoteattestation", "Verify the workload on a node, now."),
+        "endorsements": (
+            "eaa.cli.endorsements_command",
+            "Fetch, carry and watch vendors' certificates and lists.",
+        ),
         "doctor": ("eaa.cli.doctor", "Say what this machine can attest and verify."),
         "completion": ("eaa.cli.completion", "Print the completion script of a shell."),
     }

@@ -55,10 +55,13 @@ def evidence_source(config: VerdictdConfig) -> tuple[EvidenceSource, tuple[str, 
     notes += verifier.notes
     if verification.unsafe_sample:
         notes.append("unsafe_sample: evidence of the TEE 'sample' is taken, which proves nothing")
-    if pool is None and not verification.simulated:
-        notes.append("there are no endorsements: no evidence that comes without can be verified (collateral)")
+    if pool is None and not verification.simulated and not config.endorsements.providers:
+        notes.append(
+            "there are no endorsements: no evidence that comes without can be verified "
+            "(collateral, endorsements.providers)"
+        )
     attached = _simulated_collateral(_store(config)) if verification.simulated else (lambda kind: None)
-    return EvidenceSource(verifier, attached), tuple(notes)
+    return EvidenceSource(verifier, attached, _anchors(config)), tuple(notes)
 
 
 def channel_config(

@@ -9,16 +9,20 @@ import click
 
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.reference_values import parse_reference_values
-from eaa.cli.anchors import load_anchors
+from eaa.cli.anchors import load_roots
 from eaa.cli.console import EXIT_CODES, as_json, debug_option, emit, output_option
 from eaa.cli.files import load_collateral, load_input
-from eaa.cli.judge import Request, judge
+from eaa.cli.judge import Request
+from eaa.cli.judge_fetching import judge_fetching
 from eaa.cli.params import HexBytes, StatusList, Time
 from eaa.cli.policy_options import policy_options
+from eaa.cli.provider_options import ProviderOptions, provider_options
+from eaa.cli.psp_options import psp_options, psp_policies
 from eaa.cli.snp_options import snp_options, snp_policy
 from eaa.cli.verdict import Verdict, failure_fields
 from eaa.cli.verdict_text import render
 from eaa.endorsements.tcb import TcbStatus
+from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, FormatError
 from eaa.verify.claims import rfc3339
 from eaa.verify.result import Binding
@@ -32,7 +36,8 @@ _REPORT_DATA_BYTES = 64
 @click.argument("file", metavar="FILE|-")
 @click.option(
     "--collateral", multiple=True, metavar="PATH",
-    help="Endorsements: a file, or a folder of them. Repeatable. Without: exit code 40, and what is needed.",
+    help="Endorsements: a file, or a folder of them. Repeatable. Without, and without --fetch: "
+    "exit code 40, and what is needed.",
 )  # fmt: skip
 @click.option(
     "--at", type=Time(), metavar="TIME",
@@ -40,7 +45,8 @@ _REPORT_DATA_BYTES = 64
 )  # fmt: skip
 @click.option(
     "--nonce", type=HexBytes(16, most=64), metavar="HEX",
-    help="Report data must be these 16 to 64 bytes, then zero bytes up to 64. All 64 are compared.",
+    help="Report data must be these 16 to 64 bytes, then zero bytes up to 64. All 64 are compared. "
+    "Of SEV, 16 bytes: its nonce.",
 )  # fmt: skip
 @click.option(
     "--report-data", type=HexBytes(_REPORT_DATA_BYTES), metavar="HEX",
@@ -59,11 +65,14 @@ _REPORT_DATA_BYTES = 64
 @policy_options
 @click.option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave, TD or guest.")
 @snp_options
+@psp_options
 @click.option("--event-log", metavar="FILE", help="CCEL to replay against the RTMRs of the quote.")
 @click.option(
     "--trust-anchor", multiple=True, metavar="FILE",
-    help="Root certificate, PEM or DER, to trust instead of the vendor's. Repeatable.",
+    help="Root certificate, PEM, DER or in the vendor's own form, to trust instead of the vendor's. "
+    "Repeatable.",
 )  # fmt: skip
+@provider_options
 @click.option("--explain", is_flag=True, help="Show each rule: claim, expected, came, verdict.")
 @output_option
 @click.option("-q", "--quiet", is_flag=True, help="Write nothing to stdout: the exit code is the answer.")
@@ -72,9 +81,10 @@ _REPORT_DATA_BYTES = 64
 def verify(ctx: click.Context, /, **options: Any) -> None:
     """Verify the evidence in FILE (- for stdin) and appraise it.
 
-    FILE holds an SGX or TDX quote or an SEV-SNP report: raw, hexadecimal, base64, PEM or inside JSON; a
-    report may have its certificates with it. It is verified up to Intel's or AMD's root, revocation
-    included, and its TCB is judged. Without --reference no measurement is compared;
+    FILE holds an SGX or TDX quote or a report of SEV-SNP, SEV or Hygon CSV: raw, hexadecimal, base64, PEM or
+    inside JSON; a report may have its certificates with it. It is verified up to its vendor's root,
+    revocation included where there is any, and its TCB is judged. Without --reference no measurement is
+    compared;
     without --nonce or --report-data it may be a replay. Both are said in the output.
 
     \b
@@ -82,6 +92,8 @@ def verify(ctx: click.Context, /, **options: Any) -> None:
       shelter verify quote.bin --collateral collateral.json
       shelter verify quote.bin --collateral ./collateral --nonce 00112233445566778899aabbccddeeff
       shelter verify quote.bin --collateral c.json --reference reference.json --explain
+      shelter verify quote.bin --fetch
+      shelter verify quote.bin --pccs-url https://localhost:8081/sgx/certification/v4/
       shelter verify - --collateral c.json --at 2025-06-01T12:00:00Z -o json < quote.hex
       shelter verify quote.bin --collateral c.json --accept-status UpToDate,SWHardeningNeeded
       shelter verify report.bin --collateral ./amd --require-vcek --minimum-tcb Milan:snp=29,microcode=219
@@ -94,10 +106,11 @@ def verify(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _verdict(options: dict[str, Any]) -> Verdict:
+    settings = ProviderOptions.take(options).settings()
     now = options["at"] or datetime.now(UTC)
     binding = Binding(report_data=_report_data(options), config_id=options["config_id"])
     policy = _policy(options)
-    anchors = load_anchors(options["trust_anchor"])
+    anchors = load_roots(options["trust_anchor"])
     log = options["event_log"]
     try:
         request = Request(
@@ -115,7 +128,9 @@ def _verdict(options: dict[str, Any]) -> Verdict:
         return Verdict(
             **failure_fields(error), reasons=[str(error)], notes=[], verified_at=rfc3339(now)
         )  # fmt: skip
-    return judge(request)
+    # What is fetched is X.509, and so are its roots.
+    fetching = [item for item in anchors if isinstance(item, Certificate)]
+    return judge_fetching(request, settings, fetching)
 
 
 def _report_data(options: dict[str, Any]) -> bytes | None:
@@ -133,6 +148,7 @@ def _policy(options: dict[str, Any]) -> Policy:
         reference = parse_reference_values(load_input(name)) if name is not None else None
     except FormatError as error:
         raise ConfigError(f"{name}: {error}", detail="reference_values", file=name) from None
+    sev, csv = psp_policies(options)
     return Policy(
         accepted_statuses=statuses,
         grace_days=options["grace_days"],
@@ -141,4 +157,6 @@ def _policy(options: dict[str, Any]) -> Policy:
         allow_debug=options["allow_debug"],
         reference_values=reference,
         snp=snp_policy(options),
+        sev=sev,
+        csv=csv,
     )

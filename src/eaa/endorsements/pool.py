@@ -110,24 +110,23 @@ class EndorsementPool:
         info = _best(infos, lambda item: (item.tee, item.fmspc) == (tee, fmspc), _newest)
         identities = [item for item in self.identities if item.id != "QVE"]
         identity = _best(identities, lambda item: item.id == _QE_IDS.get(tee), _newest)
-        tcb_info = self._with_chain(info)
+        tcb_info = self.document(info) if info else None
         root_crl = self._crl(CrlRole.ROOT, _root_name(tcb_info))
         pck_crl = self._crl(CrlRole.PCK, pck_ca)
         return IntelCollateral(
             tcb_info=tcb_info,
-            qe_identity=self._with_chain(identity),
+            qe_identity=self.document(identity) if identity else None,
             root_ca_crl=root_crl.der if root_crl else None,
             pck_crl=pck_crl.der if pck_crl else None,
-            pck_crl_issuer_chain=self._crl_chain(pck_crl) if pck_crl else None,
+            pck_crl_issuer_chain=self.crl_chain(pck_crl) if pck_crl else None,
         )
 
     def _crl(self, role: CrlRole, issuer: bytes) -> PooledCrl | None:
         lists = [crl for crl in self.crls if crl.role is role]
         return _best(lists, lambda crl: crl.issuer == issuer, lambda crl: crl.this_update)
 
-    def _with_chain(self, item: PooledTcbInfo | PooledIdentity | None) -> SignedDocument | None:
-        if item is None:
-            return None
+    def document(self, item: PooledTcbInfo | PooledIdentity) -> SignedDocument:
+        """The document of ``item``, one of this pool's, with the issuer chain that came or that fits."""
         if item.document.issuer_chain:
             return item.document
         chain = ordered_chain(
@@ -135,7 +134,8 @@ class EndorsementPool:
         )
         return SignedDocument(item.document.body, item.document.signature, chain)
 
-    def _crl_chain(self, crl: PooledCrl) -> bytes | None:
+    def crl_chain(self, crl: PooledCrl) -> bytes | None:
+        """The issuer chain that ``crl``, one of this pool's, came with or that fits; ``None`` without one."""
         if crl.issuer_chain:
             return crl.issuer_chain
         chain = ordered_chain(

@@ -5,40 +5,43 @@ from __future__ import annotations
 import hashlib
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 
 from eaa.errors import ConfigError
 from eaa.storage.private_folder import PrivateFolder
 
-__all__ = ["KEY_FILE", "OwnerKey", "create_owner_key", "load_owner_key"]
+__all__ = [
+    "KEY_FILE",
+    "OwnerKey",
+    "VerifyingKey",
+    "create_owner_key",
+    "load_owner_key",
+    "parse_verifying_key",
+]
 
 KEY_FILE = "owner-key.pem"
 
 
-class OwnerKey:
-    """A key that signs and verifies. ``key_id`` is the SHA-256 of the SPKI of ``public`` in hexadecimal."""
+class VerifyingKey:
+    """A key that verifies. ``key_id`` is the SHA-256 of the SPKI of ``public`` in hexadecimal."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
-        self.public = key.public_key()
-        spki = self.public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    def __init__(self, public: Ed25519PublicKey) -> None:
+        self.public = public
+        spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.key_id = hashlib.sha256(spki).hexdigest()
 
     @property
     def public_pem(self) -> bytes:
         """What others verify with: SPKI in PEM."""
         return self.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-    def sign(self, data: bytes) -> bytes:
-        """The signature over ``data``, 64 bytes."""
-        return self._key.sign(data)
 
     def signed(self, signature: bytes, data: bytes) -> bool:
         """Whether ``signature`` is this key's over ``data``."""
@@ -47,6 +50,33 @@ class OwnerKey:
         except InvalidSignature:
             return False
         return True
+
+
+class OwnerKey(VerifyingKey):
+    """A key that signs and verifies."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        super().__init__(key.public_key())
+        self._key = key
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature over ``data``, 64 bytes."""
+        return self._key.sign(data)
+
+
+def parse_verifying_key(pem: bytes, *, file: str) -> VerifyingKey:
+    """The public key in ``pem``; ``file`` names it in errors.
+
+    Raises:
+        ConfigError: no Ed25519 key in PEM.
+    """
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConfigError(f"{file}: no Ed25519 public key in PEM", detail="verifying_key", file=file)
+    return VerifyingKey(key)
 
 
 def load_owner_key(folder: PrivateFolder) -> OwnerKey | None:

@@ -6,26 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from eaa.endorsements.collateral import IntelCollateral, SignedDocument
-from eaa.endorsements.crl import CertificateRevocationList, parse_crl
+from eaa.endorsements.collateral import IntelCollateral
+from eaa.endorsements.crl import parse_crl
 from eaa.endorsements.enclave_identity import parse_enclave_identity
 from eaa.endorsements.tcb_info import parse_tcb_info
-from eaa.endorsements.x509 import Certificate, parse_certificate_chain
-from eaa.errors import ChainError, EndorsementNotFound
-from eaa.verify.path import (
-    certificate_key,
-    certificate_window,
-    crl_window,
-    refuse_revoked,
-    require_anchor,
-    require_ca,
-    require_crl,
-    require_issued,
-    require_leaf,
-)
-from eaa.verify.primitives import P256Key, verify_p256_raw
+from eaa.endorsements.x509 import Certificate
+from eaa.errors import EndorsementNotFound
+from eaa.verify.path import certificate_key, certificate_window, crl_window, refuse_revoked, require_crl
+from eaa.verify.primitives import verify_p256_raw
 from eaa.verify.result import TrustAnchor
 from eaa.verify.state import VerifiedCollateral
+from eaa.verify.tcb_signing import require_root, signing_chain, signing_key
 from eaa.verify.windows import Window, Windows
 
 __all__ = ["verify_collateral"]
@@ -44,11 +35,11 @@ def verify_collateral(
     """
     tcb_info = _required(collateral.tcb_info, "TCB info", "tcb_info")
     qe_identity = _required(collateral.qe_identity, "QE identity", "qe_identity")
-    chain = _signing_chain(tcb_info, "TCB info issuer chain", anchors)
+    chain = signing_chain(tcb_info, "TCB info issuer chain", anchors)
 
     # 1. Root: byte for byte an anchor; its revocation list is signed by it.
     root = chain[1]
-    _require_root(root, anchors, "TCB info issuer chain")
+    require_root(root, anchors, "TCB info issuer chain")
     root_key = certificate_key(root, "root certificate", "root", anchor=True)
     crl = parse_crl(
         _required(collateral.root_ca_crl, "root CA revocation list", "root_ca_crl"),
@@ -62,13 +53,13 @@ def verify_collateral(
         certificate_window(root, "root certificate", "root"),
         crl_window(crl, "root CA revocation list", "root_ca_crl"),
     ]
-    tcb_key, tcb_window = _signing_key(chain, root, root_key, crl, "TCB signing certificate", "tcb_signing")
+    tcb_key, tcb_window = signing_key(chain, root, root_key, crl, "TCB signing certificate", "tcb_signing")
     verify_p256_raw(tcb_key, tcb_info.signature, tcb_info.body, "TCB info", "tcb_info")
     qe_key, qe_window = tcb_key, tcb_window
     if qe_identity.issuer_chain != tcb_info.issuer_chain:
-        qe_chain = _signing_chain(qe_identity, "QE identity issuer chain", anchors)
-        _require_root(qe_chain[1], anchors, "QE identity issuer chain")
-        qe_key, qe_window = _signing_key(
+        qe_chain = signing_chain(qe_identity, "QE identity issuer chain", anchors)
+        require_root(qe_chain[1], anchors, "QE identity issuer chain")
+        qe_key, qe_window = signing_key(
             qe_chain, root, root_key, crl, "QE identity signing certificate", "qe_identity_signing"
         )
     verify_p256_raw(qe_key, qe_identity.signature, qe_identity.body, "QE identity", "qe_identity")
@@ -93,42 +84,3 @@ def _required(part: T | None, what: str, detail: str) -> T:
     if part is None:
         raise EndorsementNotFound(f"the {what} is missing from the collateral", detail=detail)
     return part
-
-
-def _require_root(root: Certificate, anchors: Sequence[Certificate], what: str) -> None:
-    """Holds if ``root`` is an anchor and a CA that issued itself."""
-    require_anchor(root, anchors, what)
-    if root.issuer != root.subject:
-        raise ChainError(f"the root of the {what} is not self-issued", detail="root_issuer")
-    require_ca(root, 1, f"root of the {what}", "root")
-
-
-def _signing_chain(
-    document: SignedDocument, what: str, anchors: Sequence[Certificate]
-) -> tuple[Certificate, ...]:
-    if not document.issuer_chain:
-        raise EndorsementNotFound(f"the {what} is missing from the collateral", detail="issuer_chain")
-    chain = parse_certificate_chain(document.issuer_chain, what=what, known=anchors)
-    if len(chain) != 2:
-        raise ChainError(
-            f"the {what} has {len(chain)} certificates, expected a signing certificate and its root",
-            detail="length",
-        )
-    return chain
-
-
-def _signing_key(
-    chain: tuple[Certificate, ...],
-    root: Certificate,
-    root_key: P256Key,
-    crl: CertificateRevocationList,
-    what: str,
-    detail: str,
-) -> tuple[P256Key, Window]:
-    leaf = chain[0]
-    if chain[1].spki != root.spki:
-        raise ChainError("the collateral leads to two different roots", detail="mixed_roots")
-    require_leaf(leaf, "SGX TCB Signing", what, detail)
-    require_issued(leaf, root, root_key, what, detail)
-    refuse_revoked(leaf, crl, what, detail)
-    return certificate_key(leaf, what, detail), certificate_window(leaf, what, detail)

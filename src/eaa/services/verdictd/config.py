@@ -25,6 +25,7 @@ from eaa.appraisal.amd_advisories import AMD_ADVISORIES
 from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
+from eaa.provider.settings import parse_provider
 
 __all__ = [
     "AdminKeyEntry",
@@ -177,6 +178,33 @@ class Verification(_Section):
     snp: Snp = Field(default_factory=Snp)
 
 
+class Endorsements(_Section):
+    """Whom endorsements are fetched from, for evidence that comes without. Without providers nothing is."""
+
+    providers: tuple[str, ...] = Field(
+        default=(),
+        description="in this order, e.g. 'pccs:https://localhost:8081/sgx/certification/v4/', 'kds'",
+    )
+    cache: Path | None = Field(default=None, description="folder; by default in the state directory")
+    tls_ca: Path | None = Field(default=None, description="the only authorities that may vouch for servers")
+    pcs_key_file: Path | None = Field(default=None, description="subscription key of Intel's PCS")
+    tcb_update: Literal["standard", "early"] = "standard"
+    refresh_seconds: float = Field(
+        default=300, ge=1, le=86400, description="how often it is looked what is due"
+    )
+    fetches_per_minute: int = Field(default=60, ge=1, description="for platforms that were not seen before")
+
+    @field_validator("providers")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                parse_provider(text)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+
 class Tokens(_Section):
     """Attestation results."""
 
@@ -248,6 +276,7 @@ class VerdictdConfig(BaseSettings):
     metrics: Metrics = Field(default_factory=Metrics)
     storage: Storage = Field(default_factory=Storage)
     verification: Verification = Field(default_factory=Verification)
+    endorsements: Endorsements = Field(default_factory=Endorsements)
     tokens: Tokens = Field(default_factory=Tokens)
     limits: Limits = Field(default_factory=Limits)
     admin: Admin = Field(default_factory=Admin)

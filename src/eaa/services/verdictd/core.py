@@ -25,7 +25,8 @@ from eaa.broker.judgement import Judgement, Terms
 from eaa.broker.kbs_broker import KbsBroker, KbsTerms
 from eaa.broker.key_book import Rotation
 from eaa.broker.release import Events, Releaser
-from eaa.broker.verified_environment import EnvironmentVerifier
+from eaa.broker.verified_environment import EnvironmentVerifier, ProvidedEndorsements
+from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, LimitExceeded
 from eaa.policy.regorus_engine import RegorusEngine
 from eaa.policy.trial import TrialEngine
@@ -61,6 +62,7 @@ class EvidenceSource:
 
     verifier: EvidenceVerifier
     attached: Callable[[EvidenceKind], Endorsements | None]
+    trust_anchors: tuple[Certificate, ...] = ()  # by which fetched endorsements are judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,12 @@ class Appraisals:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-async def open_core(config: VerdictdConfig, evidence: EvidenceSource, events: Events) -> Core:
+async def open_core(
+    config: VerdictdConfig,
+    evidence: EvidenceSource,
+    events: Events,
+    provided: ProvidedEndorsements | None = None,
+) -> Core:
     """Open the storage, make what a first start needs, and put the parts together.
 
     Raises:
@@ -140,7 +147,7 @@ async def open_core(config: VerdictdConfig, evidence: EvidenceSource, events: Ev
     appraisals = Appraisals(config.limits.appraisals)
     broker = KbsBroker(
         books=books, engine=engine,
-        verifier=environment_verifier(config, evidence),
+        verifier=environment_verifier(config, evidence, provided),
         sessions=database.sessions, decisions=database.decisions, releaser=releaser, terms=terms, clock=clock,
         new_id=new_id, random=secrets.token_bytes, run=appraisals, events=events,
     )  # fmt: skip
@@ -178,9 +185,13 @@ async def _envelope(config: VerdictdConfig, connected: ConnectedDatabase) -> Env
     return Envelope(master, connected.data_keys, also=former)
 
 
-def environment_verifier(config: VerdictdConfig, evidence: EvidenceSource) -> EnvironmentVerifier:
+def environment_verifier(
+    config: VerdictdConfig, evidence: EvidenceSource, provided: ProvidedEndorsements | None = None
+) -> EnvironmentVerifier:
     """What guests' evidence is verified with."""
-    return EnvironmentVerifier(evidence.verifier, evidence.attached, config.verification.unsafe_sample)
+    return EnvironmentVerifier(
+        evidence.verifier, evidence.attached, config.verification.unsafe_sample, provided
+    )
 
 
 def _terms(config: VerdictdConfig) -> KbsTerms:

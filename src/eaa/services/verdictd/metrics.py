@@ -5,6 +5,8 @@ No label holds a path or anything else that comes from outside: their values are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -77,6 +79,18 @@ class VerdictdMetrics(Events):
         self._reads = counter("resource_reads", "Secrets released.")
         self._plugin_requests = counter("plugin_requests", "Secrets asked for.", "plugin_name")
         self._plugin_errors = counter("plugin_errors", "Secrets not released.", "plugin_name")
+        self._endorsements = Gauge(
+            "verdictd_endorsements", "Fetched endorsements by state.", ["state"], registry=registry,
+            multiprocess_mode="livemax",
+        )  # fmt: skip
+        self._expiry = Gauge(
+            "verdictd_endorsement_expiry_timestamp_seconds", "The first end of fetched endorsements by kind.",
+            ["kind"], registry=registry, multiprocess_mode="livemin",
+        )  # fmt: skip
+        self._refreshes = Counter(
+            "verdictd_endorsement_refresh_failures", "Endorsements that were due and could not be fetched.",
+            registry=registry,
+        )  # fmt: skip
         build = Gauge(
             "kbs_build_info", "Always 1.", ["version"], registry=registry, multiprocess_mode="mostrecent"
         )
@@ -103,6 +117,14 @@ class VerdictdMetrics(Events):
         else:
             self._attestation_errors.inc()
             self._failures.labels(tee, error.code).inc()
+
+    def endorsements(self, states: Mapping[str, int], ends: Mapping[str, float], failures: int) -> None:
+        """How many fetched endorsements there are by state, the first end by kind, and failures since."""
+        for state, count in states.items():
+            self._endorsements.labels(state).set(count)
+        for kind, end in ends.items():
+            self._expiry.labels(kind).set(end)
+        self._refreshes.inc(failures)
 
     def policy(self, outcome: str) -> None:
         self._evaluations.inc()

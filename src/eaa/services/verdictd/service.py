@@ -17,11 +17,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from eaa.broker.administration import Principal
 from eaa.errors import ConfigError, EAAError, InternalError
+from eaa.provider.limits import HttpLimits
+from eaa.provider.opening import open_endorser
 from eaa.services.attested_listener import AttestedListener
+from eaa.services.endorsements import ServiceEndorsements
 from eaa.services.metrics_http import Health, start_metrics_server
 from eaa.services.verdictd.channel_face import ChannelFace
 from eaa.services.verdictd.config import VerdictdConfig, split_address
 from eaa.services.verdictd.core import Core, EvidenceSource, clock, environment_verifier, open_core
+from eaa.services.verdictd.endorsement_settings import endorsement_settings
 from eaa.services.verdictd.grpc_admin import grpc_handlers
 from eaa.services.verdictd.http_app import http_app, serves_administration
 from eaa.services.verdictd.http_protocol import HttpBounds, bounded_protocol
@@ -33,6 +37,8 @@ from eaa.transport.grpc.server import ClientApiServer, Handler, Limits, TlsFiles
 __all__ = ["Inputs", "Verdictd"]
 
 _LOG = logging.getLogger("eaa.verdictd")
+#: A guest waits meanwhile.
+_PROVIDER_LIMITS = HttpLimits(attempt_seconds=10, total_seconds=20)
 #: Of an attested channel without requests.
 _IDLE_SECONDS = 300.0
 
@@ -66,6 +72,8 @@ class Verdictd:
         self._client_api: ClientApiServer | None = None
         self._health: asyncio.Server | None = None
         self._draining = False
+        self._provided: ServiceEndorsements | None = None
+        self._opened = contextlib.AsyncExitStack()
 
     @property
     def not_ready(self) -> str:
@@ -78,7 +86,7 @@ class Verdictd:
             _ = self._core.books.policies
         except EAAError as error:
             return error.code
-        return ""
+        return "" if self._provided is None else self._provided.not_ready
 
     @property
     def core(self) -> Core:
@@ -105,7 +113,8 @@ class Verdictd:
 
     async def _start(self) -> None:
         config = self._inputs.config
-        self._core = await open_core(config, self._inputs.evidence, self._metrics)
+        await self._open_providers()
+        self._core = await open_core(config, self._inputs.evidence, self._metrics, self._provided)
         for note in self._core.notes:
             _LOG.warning("%s", note)
         await self._start_channel(self._core)
@@ -116,6 +125,24 @@ class Verdictd:
             health = Health(lambda: self.not_ready, self.metrics_text)
             self._health, port = await start_metrics_server(host, port, health)
             self._say(f"metrics on http://{host}:{port}/metrics")
+
+    async def _open_providers(self) -> None:
+        """Open the endorsements' providers, and keep what they gave fresh from now on."""
+        settings = endorsement_settings(self._inputs.config)
+        if settings is None:
+            return
+        anchors = self._inputs.evidence.trust_anchors
+        providers = open_endorser(settings, trust_anchors=anchors, limits=_PROVIDER_LIMITS)
+        opened = await self._opened.enter_async_context(providers)
+        for note in opened.notes:
+            _LOG.warning("%s", note)
+        section = self._inputs.config.endorsements
+        self._provided = ServiceEndorsements(
+            opened.endorser, update=opened.update, fetches_per_minute=section.fetches_per_minute,
+            changed=self._metrics.endorsements,
+        )  # fmt: skip
+        refreshing = self._provided.keep_fresh(section.refresh_seconds)
+        await self._opened.enter_async_context(refreshing)
 
     def metrics_text(self) -> str:
         """In Prometheus' text format."""
@@ -129,7 +156,7 @@ class Verdictd:
         """
         config = self._inputs.config
         require_certificate(config.http)
-        self.core.broker.use(environment_verifier(config, evidence))
+        self.core.broker.use(environment_verifier(config, evidence, self._provided))
         if self._http is not None and self._http.config.ssl is not None and config.http.certificate:
             self._http.config.ssl.load_cert_chain(config.http.certificate, config.http.private_key)
         if self._channel is not None and channel is not None:
@@ -152,6 +179,7 @@ class Verdictd:
         if self._core is not None:
             await self._core.close()
             self._core = None
+        await self._opened.aclose()
         return whole
 
     async def _start_http(self, core: Core) -> None:

@@ -1,0 +1,57 @@
+"""Which endorsements evidence needs, whatever it is wrapped in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eaa.endorsements.recognise import Kind, recognise
+from eaa.endorsements.subject import Subject, Update
+from eaa.errors import FormatError, UnsupportedError
+from eaa.evidence.dcap_quote import DcapQuote, parse_quote_frame
+from eaa.evidence.snp import SnpReport, parse_snp_report
+from eaa.evidence.snp_evidence import parse_snp_evidence
+from eaa.provider.platform_endorsements import subjects_of_quote, subjects_of_report
+
+__all__ = ["Platform", "parse_platform"]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Who made evidence. ``evidence`` is well-formed; nothing of it is verified."""
+
+    name: str  # of the file or whatever it came from
+    evidence: DcapQuote | SnpReport
+
+    def alternatives(self, update: Update) -> tuple[tuple[Subject, ...], ...]:
+        """What it needs, likeliest first: an SNP report of version 2 leaves the product open.
+
+        Raises:
+            EndorsementNotFound: the evidence does not say which platform's it needs.
+        """
+        if isinstance(self.evidence, DcapQuote):
+            return (subjects_of_quote(self.evidence, update),)
+        return subjects_of_report(self.evidence)
+
+
+def parse_platform(name: str, data: bytes) -> Platform:
+    """The platform that made the evidence in ``data``.
+
+    Raises:
+        FormatError: no evidence.
+        UnsupportedError: evidence of a kind whose endorsements are not fetched.
+    """
+    try:
+        found = recognise(data)
+    except FormatError as error:
+        try:
+            return Platform(name, parse_snp_report(parse_snp_evidence(data).report))
+        except FormatError:
+            raise error from None
+    if found.kind is Kind.DCAP_QUOTE:
+        return Platform(name, parse_quote_frame(found.data))
+    if found.kind is Kind.SNP_REPORT:
+        return Platform(name, parse_snp_report(found.data))
+    raise UnsupportedError(
+        f"{name}: endorsements are fetched for SGX, TDX and SEV-SNP evidence; this is {found.kind}",
+        detail="endorsements_of",
+    )
