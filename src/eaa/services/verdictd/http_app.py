@@ -62,8 +62,7 @@ class _Direct:
         if answer is None:
             await self._others(scope, receive, send)
             return
-        response = await answer(Request(scope, receive))
-        await response(scope, receive, send)
+        await answer(scope, receive, send)
 
 
 def serves_administration(config: VerdictdConfig) -> bool:
