@@ -83,8 +83,9 @@ def tee_class(tee: str) -> str:
 
 
 def policy_claims(verified: VerifiedEvidence, event_log: EventLog | None) -> tuple[str, dict[str, Any]]:
-    """The TEE, ``tdx``, ``sgx``, ``snp`` or ``csv``, and its claims, ``report_data`` and perhaps ``init_data``
-    among them.
+    """The TEE, ``tdx``, ``sgx``, ``snp`` or ``csv``, and its claims.
+
+    ``report_data`` is among them, and ``init_data`` but for CSV, which has no field for it.
 
     The event log of a TD, or of a CSV3 guest, is claimed only if it replays to all four RTMRs. That makes its
     digests believable; of its details only those are whose ``digest_matches_event`` is true.
