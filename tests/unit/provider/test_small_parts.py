@@ -122,12 +122,12 @@ def test_the_signature_is_over_form_and_payload() -> None:
     read = decode_bundle(encode_bundle(KEPT, key_id="owner", sign=sign))
     seen: list[bytes] = []
 
-    def refusing(_signature: bytes, data: bytes) -> bool:
+    def refuse(signature: bytes, data: bytes) -> bool:
         seen.append(data)
         return False
 
     with pytest.raises(SignatureError):
-        read.entries(refusing)
+        read.entries(refuse)
     assert seen == [f"{FORMAT} {len(read.payload)} ".encode() + read.payload]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -88,9 +87,9 @@ class Intel:
             "pck": (self.pck, Fetched(pck.der, chain)),
         }
 
-    def verify(self, part: str, **changed: Any) -> Genuine:
+    def verify(self, part: str, *, now: datetime = NOW, crls: PEM | None = None) -> Genuine:
         subject, fetched = self.parts()[part]
-        return self.verify_as(subject, fetched, **changed)
+        return self.verify_as(subject, fetched, now=now, crls=crls)
 
     def verify_as(
         self, subject: Subject, fetched: Fetched, *, now: datetime = NOW, crls: PEM | None = None
