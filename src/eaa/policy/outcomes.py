@@ -32,7 +32,7 @@ class _Known:
 
     def holds(self, references: Mapping[str, ReferenceValue], now: datetime) -> bool:
         """Whether every query would be answered as it was."""
-        return all(answer(references, name, now) == told for name, told in self.answers.items())
+        return all(answer(references, name, now).same_as(told) for name, told in self.answers.items())
 
 
 class Outcomes:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from eaa.broker.ports import ReferenceQuery
 from eaa.broker.records import ReferenceValue
 
@@ -17,6 +19,12 @@ class Answer(NamedTuple):
 
     state: str
     value: Any
+
+    def same_as(self, other: Answer) -> bool:
+        """Whether a policy cannot tell the two apart: Python's ``==`` does not tell ``true`` from 1."""
+        if self.state != other.state:
+            return False
+        return self.value is other.value or orjson.dumps(self.value) == orjson.dumps(other.value)
 
 
 _MISSING, _EXPIRED = Answer("missing", None), Answer("expired", None)

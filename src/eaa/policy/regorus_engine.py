@@ -33,9 +33,9 @@ class RegorusEngine:
     ``rule``, ``claim``, ``expected``, and ``came`` or ``got``, which is asked only where the answer is not
     yes. It is data for people: nothing is decided by it.
 
-    The decisive rules of an attestation policy are evaluated on those claims alone that they can read, and
-    what was affirming is remembered by them: machines that run the same have the same. What is not is
-    evaluated on all claims, which the explanation may show.
+    What an attestation policy has affirmed is remembered by those claims that its decisive rules can read:
+    machines that run the same have the same. Before it is remembered it is evaluated on all claims, and on
+    those alone.
     """
 
     def __init__(self) -> None:
@@ -67,14 +67,11 @@ class RegorusEngine:
             if known is not None:
                 return known
             lookup = ReferenceLookup(references, now)
-            trust_claims, extensions = _statements(prepared, read, lookup)
-            if is_affirming(trust_claims):
-                outcome = AttestationOutcome(trust_claims, extensions, lookup.queries, ())
-                self._outcomes.keep(key, outcome, lookup)
-                return outcome
             outcome = _stated(prepared, claims, lookup)
-            if (outcome.trust_claims, outcome.extensions) != (trust_claims, extensions):
-                raise InternalError("a policy reads more than is known of it")
+            if is_affirming(outcome.trust_claims):
+                if _statements(prepared, read, lookup) != (outcome.trust_claims, outcome.extensions):
+                    raise InternalError("a policy reads more than is known of it")
+                self._outcomes.keep(key, outcome, lookup)
             return outcome
 
     def decide(self, policy: Policy, claims: Mapping[str, Any], *, data: Mapping[str, Any]) -> ReleaseOutcome:
