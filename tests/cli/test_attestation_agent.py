@@ -144,6 +144,8 @@ def test_evidence_and_a_token(verdictd: Broker) -> None:
     evidence = agent(*given, "evidence", "--runtime-data", "0xfeed")
     quote = base64.b64decode(json.loads(evidence.out)["quote"])
     assert parse_quote_frame(quote).body.report_data.startswith(b"\xfe\xed\x00")
+    bound_to_nothing = base64.b64decode(json.loads(agent(*given, "evidence").out)["quote"])
+    assert parse_quote_frame(bound_to_nothing).body.report_data == bytes(64)
     assert json.loads(agent(*given, "token").out).keys() == {"token", "tee_keypair"}
 
 
@@ -154,6 +156,7 @@ def test_evidence_and_a_token(verdictd: Broker) -> None:
         (("get-resource", "default/key"), 30, "expected kbs:///repository/type/tag"),
         (("get-resource", "k1"), 30, "expected kbs:///repository/type/tag"),
         (("evidence", "--runtime-data", "00" * 65), 2, "65 bytes"),
+        (("evidence", "--runtime-data", "no"), 2, "hexadecimal"),
         (("nosuch",), 2, "No such command"),
     ],
 )

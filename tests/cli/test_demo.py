@@ -58,7 +58,7 @@ def environment(vectors: Path, **extra: str) -> dict[str, str]:
 def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "eaa.cli.demo"],
-        env=environment(tmp_path / "none"), capture_output=True, text=True, timeout=120, check=False,
+        env=environment(tmp_path / "none"), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
     assert "\x1b" not in run.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +17,7 @@ from eaa.attester.simulated.amd_keys import AmdKeys
 from eaa.attester.simulated.amd_vendor import SimulatedAmdVendor
 from eaa.codec.pem import encode_pem
 from eaa.evidence.snp_tcb import SnpProduct
-from tests.cli.running import Run, run, start
+from tests.cli.running import Run, process_env, run, start
 from tests.fakes.amd_vendor import rsa_key
 from tests.fakes.upstream_server import Reply, UpstreamServer, serving
 from tests.fakes.vendor_services import answer_from, kds_answers, pcs_answers
@@ -233,3 +235,20 @@ def test_an_unknown_provider_is_named(tmp_path: Path) -> None:
     assert done.code in (2, 30)
     for text in ("nobody", "aliyun:", "pccs", "kds:http://example.org"):
         assert run("verify", tmp_path / "x", "--provider", text).code == 2
+
+
+def test_without_httpx_only_what_fetches_is_refused(site: Site) -> None:
+    code = "import sys; sys.modules['httpx'] = None; from eaa.cli.shelter import main; main()"
+    quote = str(site.folder / "tdx.bin")
+
+    def without(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, timeout=120, check=False,
+            env=process_env(),
+        )  # fmt: skip
+
+    assert without("verify", quote).returncode == 40
+    assert without("endorsements", "status", "--endorsement-cache", str(site.cache)).returncode == 40
+    refused = without("verify", quote, "--pccs-url", site.server.url)
+    assert refused.returncode == 2
+    assert b"eaa[httpx]" in refused.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -9,6 +10,7 @@ import struct
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from eaa.appraisal.appraise import appraise
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.reference_values import parse_reference_values
+from eaa.attester.simulated import SimulatedPlatform, SimulatedSgxEnclave, SimulatedTdxGuest, SimulatedVendor
 from eaa.broker.administration.signed_references import ReferenceSigners
 from eaa.broker.kbs.init_data import expected_register, parse_init_data
 from eaa.broker.kbs.tees import Tee
@@ -283,6 +286,29 @@ def test_an_event_log_with_its_quote() -> None:
     refused(10, "RTMR2", "compute", "event-log", folder / "ccel-f1aa1f7d.bin", "--quote", quote)
     enclave = VECTORS / "sgx" / "dcap-qvl-sgx_quote-f8b81014" / "quote.bin"
     refused(20, "an enclave's", "compute", "event-log", log, "--quote", enclave)
+
+
+# ── evidence ──
+
+
+def test_evidence_of_a_machine_of_ones_own(tmp_path: Path) -> None:
+    platform = SimulatedPlatform(SimulatedVendor(now=datetime.now(UTC)))
+    td, enclave = SimulatedTdxGuest(platform), SimulatedSgxEnclave(platform)
+    (tmp_path / "td").write_bytes(td.collect(bytes(64)))
+    (tmp_path / "enclave").write_bytes(enclave.collect(bytes(64)))
+    expected = {
+        "mr_td": [td.report.mr_td.hex()], "rtmr_1": [td.report.rt_mr1.hex()],
+        "rtmr_2": [td.report.rt_mr2.hex()], "xfam": [td.report.xfam.hex()],
+    }  # fmt: skip
+    assert computed("evidence", "td") == expected
+    assert computed("evidence", "enclave") == {"sgx_mr_enclave": [enclave.report.mr_enclave.hex()]}
+    quote = base64.b64encode((tmp_path / "td").read_bytes()).decode()
+    document = json.dumps({"quote": quote, "cc_eventlog": None}).encode()
+    done = run("compute", "evidence", "-", "-o", "json", stdin=document)
+    assert json.loads(done.out) == expected
+    assert "nobody has verified" in done.err
+    refused(30, "expected a quote", "compute", "evidence", "-", stdin=b'{"quote": 5}')
+    refused(30, "evidence", "compute", "evidence", "-", stdin=b"{")
 
 
 # ── init-data ──

@@ -25,7 +25,9 @@ def large_layout(folder: Path, megabytes: int) -> str:
     blobs.mkdir(parents=True)
     with (folder / "layer").open("wb") as file:
         packed = _Packed(file)
-        with tarfile.open(fileobj=packed, mode="w|", format=tarfile.USTAR_FORMAT) as archive:
+        with tarfile.open(  # type: ignore[call-overload]  # it writes to a stream, and asks no more of it
+            mode="w|", fileobj=packed, format=tarfile.USTAR_FORMAT
+        ) as archive:
             member = tarfile.TarInfo("data")
             member.size = megabytes * _MB
             archive.addfile(member, _Text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from eaa.attester.instances import AttesterOptions, select_attester
 from eaa.cli.channel_options import ChannelOptions, build_channel_config
 from eaa.cli.files import load_input
+from eaa.cli.simulated_fields import simulated_fields
 from eaa.errors import AttesterError
 from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.evidence.tdx import TdReport
@@ -129,7 +131,8 @@ def _registers(
 
     def make(fields: dict[str, bytes]) -> Attester:
         settings = AttesterOptions(
-            simulated_directory=options.simulated_store.directory, simulated_fields=fields
+            simulated_directory=options.simulated_store.directory,
+            simulated_fields=simulated_fields(_SIMULATED_TDX, os.environ) | fields,
         )
         return select_attester(_SIMULATED_TDX, root=Path("/"), options=settings, allow_null=False)
 

@@ -19,8 +19,8 @@ from eaa.errors import InternalError
 __all__ = ["Done", "listening", "run_to_end"]
 
 #: A process that nobody ended, because this one was killed, ends itself then.
-_LIFE_SECONDS = 120
-_START_SECONDS, _RUN_SECONDS, _END_SECONDS = 30.0, 20.0, 3.0
+_LIFE_SECONDS = 300
+_START_SECONDS, _RUN_SECONDS, _END_SECONDS = 30.0, 60.0, 3.0
 _LISTENS = re.compile(r"listening on ((?:tcp|http)://[0-9a-zA-Z.:\[\]]+)")
 _SHOWN_LINES = 3
 #: ``python -m``, and the alarm that ends it.

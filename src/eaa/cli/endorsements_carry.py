@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from eaa.cli.endorsements_fetch import Result
+from eaa.cli.endorsements_result import Result
 from eaa.cli.files import load_input
 from eaa.cli.reference_store import store_folder
 from eaa.endorsements.subject import VekSubject
-from eaa.endorsements.x509 import Certificate
 from eaa.errors import EAAError, EndorsementNotFound, UsageError
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.expiry import Expiry
@@ -26,7 +25,7 @@ from eaa.storage.owner_key import (
     parse_verifying_key,
 )
 from eaa.storage.private_folder import PrivateFolder
-from eaa.verify.fetched import require_supersedes, verify_fetched
+from eaa.verify.fetched import TrustRoot, require_supersedes, verify_fetched
 
 __all__ = ["export_bundle", "import_bundles"]
 
@@ -65,7 +64,7 @@ def import_bundles(
     *,
     signed_by: str | None,
     store: str | None,
-    trust_anchors: Sequence[Certificate],
+    trust_anchors: Sequence[TrustRoot],
     now: datetime,
     allow_rollback: bool,
 ) -> list[Result]:
@@ -82,7 +81,7 @@ def import_bundles(
 
 
 def _import(
-    item: Kept, cache: EndorsementCache, anchors: Sequence[Certificate], now: datetime, allow_rollback: bool
+    item: Kept, cache: EndorsementCache, anchors: Sequence[TrustRoot], now: datetime, allow_rollback: bool
 ) -> Result:
     try:
         genuine = verify_fetched(item.subject, item.fetched, trust_anchors=anchors, crls=(), now=now)

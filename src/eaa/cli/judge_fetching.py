@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from eaa.cli.files import CollateralFiles
 from eaa.cli.judge import Request, judge
-from eaa.cli.provider_fetch import fetch_files
 from eaa.cli.verdict import Verdict, failure_fields
 from eaa.endorsements.amd_roots import AMD_ARKS
+from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import ProviderError, UnsupportedError
 from eaa.provider.settings import ProviderSettings
+from eaa.verify.fetched import TrustRoot
 
 __all__ = ["judge_fetching"]
 
@@ -33,7 +34,9 @@ def judge_fetching(
     verdict = judge(request)
     if settings is None or verdict.code.partition(".")[0] != _MISSING:
         return verdict
-    believed = tuple(anchors) or (*INTEL_SGX_ROOTS, *AMD_ARKS)
+    from eaa.cli.provider_fetch import fetch_files  # noqa: PLC0415 - HTTP is for those who fetch
+
+    believed: tuple[TrustRoot, ...] = tuple(anchors) or (*INTEL_SGX_ROOTS, *AMD_ARKS, *HYGON_HRKS)
     try:
         files, notes = fetch_files(request.data, settings, trust_anchors=believed, now=request.now)
     except (ProviderError, UnsupportedError) as error:

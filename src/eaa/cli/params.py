@@ -36,7 +36,7 @@ class HexBytes(_HexType):
         if isinstance(value, bytes):
             return value
         text = value.strip().removeprefix("0x")
-        if not text.isascii() or not text.isalnum() or len(text) % 2:
+        if (text and not (text.isascii() and text.isalnum())) or len(text) % 2:
             self.fail("is not an even number of hexadecimal digits", param, ctx)
         try:
             data = bytes.fromhex(text)

@@ -12,17 +12,19 @@ from eaa.codec.canonical_json import canonical_json
 from eaa.codec.pem import encode_pem
 from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.collateral import IntelCollateral, SignedDocument
-from eaa.endorsements.x509 import Certificate
+from eaa.endorsements.subject import HygonChainSubject
 from eaa.evidence.dcap_quote import DcapQuote
+from eaa.evidence.hygon_csv import CsvReport
 from eaa.provider.opening import open_endorser
 from eaa.provider.platform_endorsements import collateral_for, endorsements_for
 from eaa.provider.settings import ProviderSettings
+from eaa.verify.fetched import TrustRoot
 
 __all__ = ["fetch_files"]
 
 
 def fetch_files(
-    data: bytes, settings: ProviderSettings, *, trust_anchors: Sequence[Certificate], now: datetime
+    data: bytes, settings: ProviderSettings, *, trust_anchors: Sequence[TrustRoot], now: datetime
 ) -> tuple[CollateralFiles, tuple[str, ...]]:
     """All that the evidence in ``data`` needs, and what is to be said of it.
 
@@ -36,15 +38,18 @@ def fetch_files(
 
 
 async def _fetch(
-    platform: Platform, settings: ProviderSettings, anchors: Sequence[Certificate], now: datetime
+    platform: Platform, settings: ProviderSettings, anchors: Sequence[TrustRoot], now: datetime
 ) -> tuple[CollateralFiles, tuple[str, ...]]:
     async with open_endorser(settings, trust_anchors=anchors, now=lambda: now) as opened:
         evidence = platform.evidence
         if isinstance(evidence, DcapQuote):
             files = _intel(await collateral_for(evidence, opened.endorser, opened.update))
+        elif isinstance(evidence, CsvReport):
+            held = await opened.endorser.endorsement(HygonChainSubject(evidence.serial_number))
+            files = {"fetched hsk_cek.cert": held.fetched.body}
         else:
             files = _amd(await endorsements_for(evidence, opened.endorser))
-        sources = sorted({held.kept.source for held in opened.endorser.held()})
+        sources = sorted({item.kept.source for item in opened.endorser.held()})
         notes = (*opened.notes, f"endorsements come from {', '.join(sources)}")
     return CollateralFiles(files, {}), notes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from eaa.cli.verdict_reference_compute_evidence import evidence
 from eaa.cli.verdict_reference_compute_init_data import init_data
 from eaa.cli.verdict_reference_compute_log import event_log
 from eaa.cli.verdict_reference_compute_sgx import sgx
@@ -25,5 +26,5 @@ def compute() -> None:
     """
 
 
-for _command in (sgx, tdx, event_log, snp, init_data):
+for _command in (sgx, tdx, event_log, evidence, snp, init_data):
     compute.add_command(_command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import TYPE_CHECKING
 
 from eaa.codec.pem import decode_pem_certificates, encode_pem
 from eaa.endorsements.fetched import Fetched
@@ -12,6 +12,9 @@ from eaa.errors import EndorsementNotFound, EndorsementUnavailable, FormatError
 from eaa.provider.explained import KDS_STATUSES
 from eaa.provider.limits import HttpLimits
 from eaa.provider.upstream import Upstream
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["KDS_URL", "KdsSource"]
 

@@ -121,8 +121,13 @@ def test_a_bundle_holds_what_was_put_in_whatever_the_order() -> None:
 def test_the_signature_is_over_form_and_payload() -> None:
     read = decode_bundle(encode_bundle(KEPT, key_id="owner", sign=sign))
     seen: list[bytes] = []
+
+    def refuse(signature: bytes, data: bytes) -> bool:
+        seen.append(data)
+        return False
+
     with pytest.raises(SignatureError):
-        read.entries(lambda signature, data: bool(seen.append(data)))
+        read.entries(refuse)
     assert seen == [f"{FORMAT} {len(read.payload)} ".encode() + read.payload]
 
 

@@ -19,7 +19,7 @@ from eaa.broker.policy_book import PolicyBook
 from eaa.broker.ports import Policies, ReferenceValues, ServiceKeys, Sessions
 from eaa.broker.records import PolicyKind, ReferenceValue
 from eaa.errors import EAAError, InternalError
-from eaa.services.verdictd.logs import log_unexpected
+from eaa.services.structured_logs import log_unexpected
 from eaa.services.verdictd.service_keys import current_keys, ensure_keys
 
 __all__ = ["BookStores", "Books"]
