@@ -588,6 +588,8 @@ def test_an_upload_with_one_bad_part_changes_nothing(tmp_path: Path) -> None:
         body["collaterals"]["pck_certs"] = foreign["collaterals"]["pck_certs"]
         assert said(await put(served, body))[0] == 460
         assert said(await served.get("pckcert", **pck_query(served.vendors.platforms[0])))[0] == 461
+        assert (await served.get("tcb", fmspc=FMSPC)).status_code == 404
+        assert said(await put(served, good))[0] == 200
 
     run(tmp_path, work, mode="offline")
 

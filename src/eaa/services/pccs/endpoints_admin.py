@@ -95,6 +95,8 @@ class AdminEndpoints:
         lists = [fetched.body for subject, fetched, _ in upload.documents if "crl" in subject.key]
         for subject, fetched, _ in upload.documents:
             self._stock.judge.verify(subject, fetched, lists, now)
+        for item in upload.platforms:
+            await self._platforms.verify(item.question, item.answer, lists)
         kept_newer = []
         for subject, fetched, version in upload.documents:
             try:

@@ -97,7 +97,7 @@ class PlatformStock:
             VerificationError, EndorsementNotFound, StorageError
         """
         now = self._stock.clock()
-        found, chain = await self._verified(question, answer, now)
+        found, chain = await self.verify(question, answer)
         if may_fetch:
             await self._have_tcb_infos(bytes.fromhex(answer.fmspc))
         info = await self.tcb_info(answer.fmspc, may_fetch=may_fetch)
@@ -170,10 +170,17 @@ class PlatformStock:
         self._stock.events.fetched("intel", None)
         return platform
 
-    async def _verified(
-        self, question: PckQuestion, answer: PckAnswer, now: datetime
+    async def verify(
+        self, question: PckQuestion, answer: PckAnswer, lists: Sequence[bytes] = ()
     ) -> tuple[dict[str, Candidate], str]:
-        """The certificates by TCBm, and their issuer chain."""
+        """The genuine certificates in ``answer`` by TCBm, and their issuer chain. Nothing is kept.
+
+        ``lists`` are revocation lists, preferred to those that are held.
+
+        Raises:
+            VerificationError, EndorsementNotFound, StorageError
+        """
+        now = self._stock.clock()
         available = [item for item in answer.certificates if item.der is not None]
         if not available:
             raise EndorsementNotFound(
@@ -181,11 +188,9 @@ class PlatformStock:
                 "update its microcode",
                 detail="tcb_level",
             )
-        lists = [
-            held.body
-            for subject in (RootCaCrlSubject(), PckCrlSubject(answer.ca.lower()))
-            if (held := await self._stock.held(subject)) is not None
-        ]
+        subjects = (RootCaCrlSubject(), PckCrlSubject(answer.ca.lower()))
+        held = [await self._stock.held(subject) for subject in subjects]
+        lists = [*lists, *(item.body for item in held if item is not None)]
         found = {}
         for item in available:
             fetched = Fetched(item.der or b"", answer.issuer_chain)
