@@ -189,6 +189,26 @@ def test_a_bundle_of_somebody_else_is_refused(site: Site) -> None:
     assert not empty.exists()
 
 
+@pytest.mark.parametrize("evidence", ["tdx.bin", "snp.bin"])
+def test_a_bundle_is_collateral(site: Site, evidence: str) -> None:
+    site.fetch("tdx.bin", "snp.bin")
+    bundle, key = site.folder / "site.eaa", site.folder / "owner.pem"
+    site.endorsements("export", bundle, "--public-key", key, "--store", site.folder / "one")
+    asked = len(site.server.requests)
+
+    def verify(*arguments: object) -> Run:
+        quote = site.folder / evidence
+        return run("verify", quote, *site.roots, "--collateral", bundle, *arguments, "-o", "json")
+
+    believed = verify("--signed-by", key)
+    assert believed.code == 0, believed.out
+    other = site.folder / "other.pem"
+    site.endorsements("export", site.folder / "b", "--store", site.folder / "two", "--public-key", other)
+    refused = verify("--signed-by", other)
+    assert (refused.code, refused.json["code"]) == (10, "signature.endorsement_bundle")
+    assert len(site.server.requests) == asked
+
+
 def test_an_older_bundle_replaces_nothing(site: Site) -> None:
     site.fetch("tdx.bin")
     old, store = site.folder / "old.eaa", ("--store", site.folder / "store")

@@ -27,7 +27,7 @@ from eaa.storage.owner_key import (
 from eaa.storage.private_folder import PrivateFolder
 from eaa.verify.fetched import TrustRoot, require_supersedes, verify_fetched
 
-__all__ = ["export_bundle", "import_bundles"]
+__all__ = ["export_bundle", "import_bundles", "verifying_key"]
 
 
 def export_bundle(
@@ -75,7 +75,7 @@ def import_bundles(
         FormatError: a bundle is malformed.
         UsageError, ConfigError: the key cannot be read.
     """
-    key = _verifying_key(signed_by, store)
+    key = verifying_key(signed_by, store)
     entries = [item for _, data in bundles for item in decode_bundle(data).entries(key.signed)]
     return [_import(item, cache, trust_anchors, now, allow_rollback) for item in entries]
 
@@ -112,7 +112,12 @@ def _owner_key(store: str | None) -> OwnerKey:
         return load_owner_key(folder) or create_owner_key(folder)
 
 
-def _verifying_key(signed_by: str | None, store: str | None) -> VerifyingKey:
+def verifying_key(signed_by: str | None, store: str | None) -> VerifyingKey:
+    """The public key in the file ``signed_by``, else that of the owner's key in ``store``.
+
+    Raises:
+        UsageError, ConfigError: there is none, or it cannot be read.
+    """
     if signed_by is not None:
         return parse_verifying_key(load_input(signed_by), file=signed_by)
     key = load_owner_key(PrivateFolder(store_folder(store)))

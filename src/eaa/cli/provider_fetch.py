@@ -18,15 +18,21 @@ from eaa.evidence.hygon_csv import CsvReport
 from eaa.provider.opening import open_endorser
 from eaa.provider.platform_endorsements import collateral_for, endorsements_for
 from eaa.provider.settings import ProviderSettings
+from eaa.provider.source import Source
 from eaa.verify.fetched import TrustRoot
 
 __all__ = ["fetch_files"]
 
 
 def fetch_files(
-    data: bytes, settings: ProviderSettings, *, trust_anchors: Sequence[TrustRoot], now: datetime
+    data: bytes,
+    settings: ProviderSettings,
+    *,
+    more: Sequence[Source] = (),
+    trust_anchors: Sequence[TrustRoot],
+    now: datetime,
 ) -> tuple[CollateralFiles, tuple[str, ...]]:
-    """All that the evidence in ``data`` needs, and what is to be said of it.
+    """All that the evidence in ``data`` needs, and what is to be said of it; ``more`` is asked first.
 
     Raises:
         ProviderError: it is not to be had.
@@ -34,13 +40,17 @@ def fetch_files(
         ConfigError: a provider is not configured as it must be.
     """
     platform = parse_platform("evidence", data)
-    return asyncio.run(_fetch(platform, settings, trust_anchors, now))
+    return asyncio.run(_fetch(platform, settings, more, trust_anchors, now))
 
 
 async def _fetch(
-    platform: Platform, settings: ProviderSettings, anchors: Sequence[TrustRoot], now: datetime
+    platform: Platform,
+    settings: ProviderSettings,
+    more: Sequence[Source],
+    anchors: Sequence[TrustRoot],
+    now: datetime,
 ) -> tuple[CollateralFiles, tuple[str, ...]]:
-    async with open_endorser(settings, trust_anchors=anchors, now=lambda: now) as opened:
+    async with open_endorser(settings, trust_anchors=anchors, more=more, now=lambda: now) as opened:
         evidence = platform.evidence
         if isinstance(evidence, DcapQuote):
             files = _intel(await collateral_for(evidence, opened.endorser, opened.update))

@@ -10,6 +10,7 @@ import click
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.reference_values import parse_reference_values
 from eaa.cli.anchors import load_roots
+from eaa.cli.collateral_bundles import take_bundles
 from eaa.cli.console import EXIT_CODES, as_json, debug_option, emit, output_option
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.judge import Request
@@ -23,7 +24,7 @@ from eaa.cli.verdict import Verdict, failure_fields
 from eaa.cli.verdict_text import render
 from eaa.endorsements.tcb import TcbStatus
 from eaa.endorsements.x509 import Certificate
-from eaa.errors import ConfigError, FormatError
+from eaa.errors import ConfigError, FormatError, SignatureError
 from eaa.verify.claims import rfc3339
 from eaa.verify.result import Binding
 
@@ -36,9 +37,12 @@ _REPORT_DATA_BYTES = 64
 @click.argument("file", metavar="FILE|-")
 @click.option(
     "--collateral", multiple=True, metavar="PATH",
-    help="Endorsements: a file, or a folder of them. Repeatable. Without, and without --fetch: "
+    help="Endorsements: a file, a folder of them, or a bundle. Repeatable. Without, and without --fetch: "
     "exit code 40, and what is needed.",
 )  # fmt: skip
+@click.option(
+    "--signed-by", metavar="FILE", help="Public key of who signed the bundle, PEM.  [default: the owner's]"
+)
 @click.option(
     "--at", type=Time(), metavar="TIME",
     help="Judge as of this time: RFC 3339 with an offset, or unix seconds.  [default: now]",
@@ -113,9 +117,10 @@ def _verdict(options: dict[str, Any]) -> Verdict:
     anchors = load_roots(options["trust_anchor"])
     log = options["event_log"]
     try:
+        files, bundles = take_bundles(load_collateral(options["collateral"]), signed_by=options["signed_by"])
         request = Request(
             data=load_input(options["file"]),
-            collateral=load_collateral(options["collateral"]),
+            collateral=files,
             trust_anchors=anchors or None,
             binding=binding,
             policy=policy,
@@ -124,13 +129,14 @@ def _verdict(options: dict[str, Any]) -> Verdict:
             allow_missing_crl=options["allow_missing_crl"],
             now=now,
         )
-    except FormatError as error:  # an input that is too large
+    # An input that is too large, or a bundle that is not believed.
+    except (FormatError, SignatureError) as error:
         return Verdict(
             **failure_fields(error), reasons=[str(error)], notes=[], verified_at=rfc3339(now)
         )  # fmt: skip
     # What is fetched is X.509, and so are its roots.
     fetching = [item for item in anchors if isinstance(item, Certificate)]
-    return judge_fetching(request, settings, fetching)
+    return judge_fetching(request, settings, fetching, bundles)
 
 
 def _report_data(options: dict[str, Any]) -> bytes | None:
