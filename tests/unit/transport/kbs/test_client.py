@@ -130,7 +130,9 @@ def test_a_path_that_is_none_is_never_asked_for(path: str) -> None:
 
     async def run() -> bytes:
         async with httpx.AsyncClient(transport=httpx.MockTransport(broker), base_url="http://kbs") as http:
-            return await KbsClient(http, Attester(EvidenceKind.TDX_QUOTE), EvidenceKind.TDX_QUOTE).resource(path)
+            return await KbsClient(http, Attester(EvidenceKind.TDX_QUOTE), EvidenceKind.TDX_QUOTE).resource(
+                path
+            )
 
     with pytest.raises(FormatError):
         asyncio.run(run())
