@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from eaa.appraisal.policy import Policy
+from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.appraisal.reference_values import parse_reference_values
 from eaa.attester.instances import AttesterOptions, choose_attester
 from eaa.attester.simulated_amd_store import SimulatedAmdStore
@@ -23,6 +24,7 @@ from eaa.cli.provider_options import ProviderOptions, provider_options
 from eaa.cli.provider_verifier import blocking_provide
 from eaa.cli.simulated_fields import simulated_fields
 from eaa.cli.simulated_snp_fields import simulated_snp_guest
+from eaa.cli.snp_options import SNP_OPTIONS, snp_options, snp_policy
 from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
 from eaa.endorsements.hygon_roots import HYGON_HRKS
@@ -57,7 +59,8 @@ _MEMO_ENTRIES = 4096
 class ChannelOptions:
     """What the options of :func:`channel_options` say. Empty names select automatically.
 
-    ``log_level`` is ``None`` where the command line names none.
+    ``log_level`` is ``None`` where the command line names none. ``allow_missing_crl`` is about SNP reports,
+    see :func:`make_verifier`.
     """
 
     attester: str = ""
@@ -72,17 +75,24 @@ class ChannelOptions:
     reference: str | None = None
     accept_status: frozenset[TcbStatus] = frozenset()
     allow_debug: bool = False
+    snp: SnpPolicy = field(default_factory=SnpPolicy)
+    allow_missing_crl: bool = False
     unsafe_null: bool = False
     simulated_dir: str | None = None
     providers: ProviderOptions = field(default_factory=ProviderOptions)
 
     @classmethod
     def take(cls, values: dict[str, Any]) -> ChannelOptions:
-        """Those of click's ``values``; they are removed, so that a command's own are left."""
+        """Those of click's ``values``; they are removed, so that a command's own are left.
+
+        Raises:
+            UsageError: those about SNP contradict each other, or an id is misspelt.
+        """
         mine = {name: values.pop(name) for name in cls.__slots__ if name in values}
         mine["profile"] = Profile(mine["profile"])
         mine["accept_status"] = frozenset[TcbStatus]().union(*mine["accept_status"])
-        return cls(**mine, providers=ProviderOptions.take(values))
+        snp = snp_policy({name: values.pop(name) for name in SNP_OPTIONS})
+        return cls(**mine, snp=snp, providers=ProviderOptions.take(values))
 
     @property
     def simulated_store(self) -> SimulatedStore:
@@ -105,6 +115,7 @@ class ChannelOptions:
             accepted_statuses=self.accept_status or frozenset({TcbStatus.UP_TO_DATE}),
             allow_debug=self.allow_debug,
             reference_values=reference,
+            snp=self.snp,
         )
 
 
@@ -115,7 +126,7 @@ def channel_options(short: str = "", *, log_level: str = "info") -> Callable[[F]
     """
 
     def decorate(function: F) -> F:
-        function = provider_options(function)
+        function = snp_options(provider_options(function))
         for decorator in reversed(_options(short, log_level)):
             function = decorator(function)
         return function
@@ -163,13 +174,12 @@ def build_channel_config(
     needs_attester: bool,
     needs_verifier: bool,
     policy: Policy | None = None,
-    allow_missing_crl: bool = False,
 ) -> tuple[ChannelConfig, tuple[str, ...]]:
     """The configuration, and what is to be said once before it is used.
 
     ``mutual`` needs both an attester and a verifier, whatever the flags say. ``policy`` replaces that of
-    the options. ``allow_missing_crl`` is about SNP reports, see :func:`make_verifier`. Providers that
-    the options name are asked for endorsements that a peer, or the own attester, does not attach.
+    the options. Providers that the options name are asked for endorsements that a peer, or the own
+    attester, does not attach.
 
     Raises:
         UsageError, ConfigError, UnsupportedError, AttesterError: what is named cannot be had, and why.
@@ -179,7 +189,7 @@ def build_channel_config(
     notes: list[str] = []
     verifier = None
     if needs_verifier or options.mutual:
-        verifier = _verifier(options, policy, notes, allow_missing_crl)
+        verifier = _verifier(options, policy, notes)
     attester = _attester(options, notes) if needs_attester or options.mutual else None
     providers = options.providers.settings()
     if providers is not None:
@@ -214,9 +224,7 @@ def _attester(options: ChannelOptions, notes: list[str]) -> Attester:
     return chosen.attester
 
 
-def _verifier(
-    options: ChannelOptions, policy: Policy | None, notes: list[str], allow_missing_crl: bool
-) -> PeerVerifier:
+def _verifier(options: ChannelOptions, policy: Policy | None, notes: list[str]) -> PeerVerifier:
     policy = policy or options.policy()
     verifier = make_verifier(
         options.verifier,
@@ -226,7 +234,7 @@ def _verifier(
         memo=Memo(_MEMO_ENTRIES),
         allow_null=options.unsafe_null,
         hygon_anchors=() if options.trust_anchor else HYGON_HRKS,
-        allow_missing_crl=allow_missing_crl,
+        allow_missing_crl=options.allow_missing_crl,
     )
     notes += verifier.notes
     if isinstance(verifier, EvidenceVerifier) and policy.reference_values is None:

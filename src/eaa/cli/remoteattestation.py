@@ -20,7 +20,6 @@ from eaa.cli.reference_store import open_store, store_option
 from eaa.cli.remoteattestation_ask import Question, ask
 from eaa.cli.remoteattestation_report import References, conclude_all
 from eaa.cli.remoteattestation_text import exit_code, reports_json, reports_text
-from eaa.cli.snp_options import snp_options, snp_policy
 from eaa.tls.peer import PeerVerifier
 from eaa.tls.verifiers import EvidenceVerifier
 
@@ -42,7 +41,6 @@ _SAID_ANYWAY = ("no measurement is compared", "simulated: the only root")
 @click.option("--direct", is_flag=True, help="The peer of the channel is the workload: ask nobody further.")
 @channel_options(log_level="off")
 @policy_options
-@snp_options
 @store_option
 @click.option(
     "--record", is_flag=True,
@@ -121,17 +119,14 @@ def _question(
         refused_advisories=frozenset(item.upper() for item in options["refuse_advisory"]),
         allow_debug=channel.allow_debug,
         reference_values=references.values,
-        snp=snp_policy(options),
+        snp=channel.snp,
     )
-    waived = options["allow_missing_crl"]
-    config, notes = build_channel_config(
-        channel, needs_attester=False, needs_verifier=True, policy=policy, allow_missing_crl=waived
-    )
+    config, notes = build_channel_config(channel, needs_attester=False, needs_verifier=True, policy=policy)
     # The deadline is one for all that a node has to do.
     config = replace(config, handshake_seconds=2 * options["timeout"])
     verifier = None
     if not options["direct"]:
-        verifier = _workload_verifier(channel, policy, config.verifier, waived)
+        verifier = _workload_verifier(channel, policy, config.verifier)
         if isinstance(config.verifier, EvidenceVerifier):
             # A forwarder runs code of its own. Whatever it is, it can answer nothing but the truth.
             open_policy = replace(policy, reference_values=None)
@@ -141,16 +136,13 @@ def _question(
 
 
 def _workload_verifier(
-    channel: ChannelOptions, policy: Policy, named: PeerVerifier | None, allow_missing_crl: bool
+    channel: ChannelOptions, policy: Policy, named: PeerVerifier | None
 ) -> PeerVerifier | None:
     """Who was named; in place of a null verifier, which is for the channel alone, the automatic one."""
     if isinstance(named, EvidenceVerifier):
         return named
     settings = replace(channel, verifier="", mutual=False)
-    config, _ = build_channel_config(
-        settings, needs_attester=False, needs_verifier=True, policy=policy,
-        allow_missing_crl=allow_missing_crl,
-    )  # fmt: skip
+    config, _ = build_channel_config(settings, needs_attester=False, needs_verifier=True, policy=policy)
     return config.verifier
 
 

@@ -11,7 +11,7 @@ from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.evidence.snp_bits import GUEST_POLICY_BITS, PLATFORM_INFO_BITS
 from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
 
-__all__ = ["Abi", "MinimumTcb", "snp_options", "snp_policy"]
+__all__ = ["SNP_OPTIONS", "Abi", "MinimumTcb", "snp_options", "snp_policy"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +36,8 @@ class MinimumTcb(_TcbType):
     ) -> tuple[SnpProduct, TcbVersion]:
         if isinstance(value, tuple):
             return value
+        if not isinstance(value, str):  # a file's: a number has no product
+            self.fail(f"{value!r} is not PRODUCT:PART=N,…", param, ctx)
         name, _, text = value.partition(":")
         product = _PRODUCTS.get(name.strip().lower())
         if product is None:
@@ -61,6 +63,8 @@ class Abi(_AbiType):
     ) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
+        if not isinstance(value, str):  # a file's: 1.50 as a number is 1.5
+            self.fail(f"{value!r} is not a version in quotes, such as '1.55'", param, ctx)
         major, _, minor = value.partition(".")
         for number in (major, minor):
             if not (number.isascii() and number.isdigit() and int(number) <= _MAX):
@@ -121,6 +125,24 @@ _OPTIONS = (
         help="SNP: bits that both mitigation vectors must have; reports before version 5 have none.",
     ),
 )  # fmt: skip
+
+
+#: The names that :func:`snp_policy` reads.
+SNP_OPTIONS = (
+    "minimum_tcb",
+    "accept_advisory",
+    "require_vcek",
+    "allow_masked_chip_id",
+    "allow_provisional_firmware",
+    "allow_migration_agent",
+    "require_guest_policy",
+    "refuse_guest_policy",
+    "require_platform_info",
+    "refuse_platform_info",
+    "minimum_abi",
+    "max_vmpl",
+    "require_mitigations",
+)
 
 
 def snp_options(command: F) -> F:
