@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from eaa.appraisal.amd_advisories import AMD_ADVISORIES
 from eaa.attester.simulated.amd_guest import SimulatedSnpGuest, SimulatedSnpPlatform
+from eaa.errors import ConfigError
 from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
+from eaa.services.verdictd.config import load_config
 from tests.fakes.kbs_client import VERSIONS, KbsClient, KbsClientError
 from tests.service.snp_guests import SnpHardware
 from tests.service.verdictds import Running, guest_claims, running
@@ -214,6 +218,74 @@ def test_what_the_configuration_puts_up_with(
         assert error.status == 403
     with running(tmp_path / "lenient", hardware.source(**lenient)) as served:
         client(served, document).handshake()
+
+
+OLDER = TcbVersion(bootloader=4, tee=0, snp=28, microcode=219)
+
+
+@pytest.mark.parametrize(
+    ("strict", "lenient", "code", "why"),
+    [
+        (
+            {"minimum_tcb": ("Milan:snp=29,microcode=219",)},
+            {"minimum_tcb": ("Milan:snp=28", "Turin:fmc=1")},
+            "appraisal.minimum_tcb",
+            ("reported_tcb is", "the policy has at least"),
+        ),
+        ({"minimum_tcb": ("Genoa:snp=1",)}, {}, "appraisal.minimum_tcb", ("the policy has none for Milan",)),
+        (
+            {"accepted_advisories": ()},
+            {"accepted_advisories": tuple(item.id for item in AMD_ADVISORIES)},
+            "appraisal.advisories",
+            ("lacks the fixes of AMD-SB-",),
+        ),
+    ],
+)
+def test_an_old_platform_is_refused_and_the_log_says_why(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    strict: dict[str, Any],
+    lenient: dict[str, Any],
+    code: str,
+    why: tuple[str, ...],
+) -> None:
+    own = SnpHardware()
+    document = own.document(SimulatedSnpGuest(SimulatedSnpPlatform(own.vendor, name="old", tcb=OLDER)))
+    with running(tmp_path / "strict", own.source(**strict)) as served:
+        error = refused(client(served, document), code)
+        assert error.status == 403
+    (said,) = (record.getMessage() for record in caplog.records if code in record.getMessage())
+    assert all(words in said for words in why), said
+    with running(tmp_path / "lenient", own.source(**lenient)) as served:
+        client(served, document).handshake()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('minimum_tcb = ["Rome:snp=1"]', "'Rome' is not one of Milan, Genoa, Turin"),
+        ('minimum_tcb = ["Milan:snp=1", "milan:snp=2"]', "at most one for each product"),
+        ('minimum_tcb = "Milan:snp=1"', "minimum_tcb"),
+        ('accepted_advisories = ["SB-3027"]', "expected ids such as AMD-SB-3027"),
+        ("max_vmpl = 4", "max_vmpl"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_at_the_start(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "verdictd.toml"
+    file.write_text(f"[verification.snp]\n{text}\n")
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load_config(file, {}, {})
+
+
+def test_the_example_of_the_guide(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "verdictd.md").read_text("utf-8")
+    (example,) = re.findall(r"^```\n(\[verification\.snp\]\n.*?)^```", page, re.DOTALL | re.MULTILINE)
+    file = tmp_path / "verdictd.toml"
+    file.write_text(example)
+    policy = load_config(file, {}, {}).verification.snp.policy
+    assert policy.require_vcek
+    assert policy.minimum_of(SnpProduct.TURIN) == TcbVersion(bootloader=0, tee=0, snp=5, microcode=0, fmc=1)
+    assert policy.accepted_advisories == {"AMD-SB-3027"}
 
 
 def test_evidence_that_is_none(verdictd: Running, hardware: SnpHardware) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from eaa.appraisal.minimum_tcb import parse_minimum_tcb
 from eaa.appraisal.policy_snp import SnpPolicy
+from eaa.errors import UsageError
 from eaa.evidence.snp_bits import GUEST_POLICY_BITS, PLATFORM_INFO_BITS
 from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
 
@@ -21,13 +23,11 @@ if TYPE_CHECKING:
 else:  # generic in newer releases of click only
     _TcbType = _AbiType = click.ParamType
 
-_PARTS = ("fmc", "bootloader", "tee", "snp", "microcode")
-_PRODUCTS = {str(product).lower(): product for product in SnpProduct}
 _MAX = 0xFF
 
 
 class MinimumTcb(_TcbType):
-    """``Milan:snp=29,microcode=219``: a product in any case, and the least level of some parts."""
+    """``Milan:snp=29,microcode=219``, see :func:`parse_minimum_tcb`."""
 
     name = "tcb"
 
@@ -38,19 +38,10 @@ class MinimumTcb(_TcbType):
             return value
         if not isinstance(value, str):  # a file's: a number has no product
             self.fail(f"{value!r} is not PRODUCT:PART=N,…", param, ctx)
-        name, _, text = value.partition(":")
-        product = _PRODUCTS.get(name.strip().lower())
-        if product is None:
-            self.fail(f"{name!r} is not one of {', '.join(SnpProduct)}", param, ctx)
-        levels = dict.fromkeys(_PARTS if product.has_fmc else _PARTS[1:], 0)
-        for item in text.split(","):
-            part, _, level = (word.strip() for word in item.partition("="))
-            if part not in levels:
-                self.fail(f"{item!r}: expected PART=N, of {', '.join(levels)}", param, ctx)
-            if not (level.isascii() and level.isdigit() and int(level) <= _MAX):
-                self.fail(f"{item!r}: expected a level from 0 to {_MAX}", param, ctx)
-            levels[part] = int(level)
-        return product, TcbVersion(**levels)
+        try:
+            return parse_minimum_tcb(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Abi(_AbiType):

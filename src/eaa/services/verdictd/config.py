@@ -11,8 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eaa.appraisal.amd_advisories import AMD_ADVISORIES
+from eaa.appraisal.minimum_tcb import parse_minimum_tcb
 from eaa.appraisal.policy_snp import SnpPolicy
-from eaa.errors import ConfigError
+from eaa.errors import ConfigError, UsageError
 from eaa.provider.settings import parse_provider
 from eaa.services.configuration import (
     MAX_FILE_BYTES,
@@ -131,12 +132,38 @@ class Snp(Section):
         default=False, description="accept reports where there is no revocation list: revoked ones among them"
     )
     max_vmpl: int = Field(default=0, ge=0, le=3, description="of who asked for the report in the guest")
+    minimum_tcb: tuple[str, ...] = Field(
+        default=(),
+        description="least reported and launch TCB, e.g. 'Milan:snp=29,microcode=219', at most one for each "
+        "product; once there is one, products without one are refused",
+    )
+    accepted_advisories: tuple[str, ...] | None = Field(
+        default=None,
+        description="AMD's bulletins whose fixes a platform may lack, e.g. 'AMD-SB-3027'; []: none, "
+        "without the key: any, and policies decide",
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Snp:
+        try:
+            self.policy  # noqa: B018 - which refuses what cannot be meant
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
 
     @property
     def policy(self) -> SnpPolicy:
-        """What is asked of a report before policies: which bulletins apply and what it runs is theirs."""
+        """What is asked of a report before policies: what it runs is theirs.
+
+        Raises:
+            UsageError: a minimum TCB or an id is misspelt.
+        """
+        accepted = self.accepted_advisories
         return SnpPolicy(
-            accepted_advisories=frozenset(item.id for item in AMD_ADVISORIES),
+            accepted_advisories=frozenset(
+                [item.id for item in AMD_ADVISORIES] if accepted is None else accepted
+            ),
+            minimum_tcb=tuple(parse_minimum_tcb(text) for text in self.minimum_tcb),
             require_vcek=self.require_vcek,
             allow_masked_chip_id=self.allow_masked_chip_id,
             allow_provisional_firmware=self.allow_provisional_firmware,
