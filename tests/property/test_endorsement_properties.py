@@ -28,7 +28,6 @@ from eaa.evidence.tdx import parse_td_report
 from tests.fakes.certificates import crl, pck_certificate, with_extension
 from tests.fakes.vendor import KINDS, Kind, make_platform, shared_evidence
 
-#: Far above what any parser needs for its largest input, far below a quadratic one.
 #: Of CPU time, where every line is counted. What is quadratic in 3 MB takes hours.
 SECONDS = 60.0
 
