@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
@@ -125,10 +126,16 @@ class _Provided:
 
 
 class TestEvidenceWithoutEndorsements:
+    """Of a TD. A sample beside it needs none."""
+
+    @staticmethod
+    def sample(digest: bytes) -> dict[str, Any]:
+        return {"sample": {"svn": "1", "report_data": base64.b64encode(digest).decode()}}
+
     def attest(self, fixture: Fixture, provided: _Provided | None) -> None:
-        verifier = replace(fixture.verifier(), attached=lambda kind: None, provided=provided)
-        fixture.broker.use(verifier)
-        made = fixture.guest()
+        verifier = fixture.verifier(unsafe_sample=True)
+        fixture.broker.use(replace(verifier, attached=lambda kind: None, provided=provided))
+        made = fixture.guest(additional=self.sample)
         challenged = fixture.broker.challenge(json.dumps(made.request()).encode())
         body = json.dumps(made.attestation(challenged.body)).encode()
         run(fixture.broker.attest(body, challenged.cookie, peer="10.0.0.1", asked=Asked()))
