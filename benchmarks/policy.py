@@ -15,6 +15,7 @@ import regorus
 
 from benchmarks.timing import Row, batch_of, interleave
 from eaa.broker.records import Policy, PolicyKind
+from eaa.policy.outcomes import MAX_OUTCOMES
 from eaa.policy.regorus_engine import RegorusEngine
 from eaa.policy.samples import SAMPLE_REQUEST, sample_inputs, sample_references, sample_tokens
 from eaa.policy.templates import template
@@ -48,7 +49,12 @@ def _appraisal(rounds: int, calls: int) -> Iterator[Row]:
     for subject, text in texts.items():
         claims, policy = sample_inputs()["tdx"], _policy(text, PolicyKind.ATTESTATION)
 
-        def appraise(policy: Policy = policy, claims: Mapping[str, Any] = claims) -> object:
+        turn = itertools.cycle(_different(claims))
+
+        def appraise(policy: Policy = policy, turn: Iterator[Mapping[str, Any]] = turn) -> object:
+            return engine.appraise(policy, next(turn), references=known, now=_NOW)
+
+        def again(policy: Policy = policy, claims: Mapping[str, Any] = claims) -> object:
             return engine.appraise(policy, claims, references=known, now=_NOW)
 
         def refuse(policy: Policy = policy, claims: Mapping[str, Any] = claims) -> object:
@@ -57,6 +63,7 @@ def _appraisal(rounds: int, calls: int) -> Iterator[Row]:
         times = interleave(
             {
                 "prepared": batch_of(appraise, calls),
+                "remembered: claims that came before": batch_of(again, calls),
                 "prepared, refused and explained": batch_of(refuse, calls // 4),
                 "a new engine for each": batch_of(partial(_anew, text, values), calls // 20),
                 "regorus' virtual machine": batch_of(_virtual_machine(text, values), calls),
@@ -78,6 +85,15 @@ def _appraisal(rounds: int, calls: int) -> Iterator[Row]:
         yield Row(
             "policy", subject, "times faster than anew", times.ratio("a new engine for each", "prepared"), "×"
         )
+
+
+def _different(claims: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """More than are remembered, each with an event of its own in what the policy reads."""
+    tdx = claims["tdx"]
+    return [
+        {**claims, "tdx": {**tdx, "uefi_event_logs": [*tdx.get("uefi_event_logs", ()), {"number": number}]}}
+        for number in range(MAX_OUTCOMES + 1)
+    ]
 
 
 def _growth(rounds: int, quick: bool) -> Iterator[Row]:

@@ -16,8 +16,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from benchmarks.timing import Row, batch_of, interleave
+from benchmarks.timing import Row, batch_of, in_threads, interleave
 from eaa.attester.simulated.amd_guest import SimulatedSnpGuest, SimulatedSnpPlatform
 from eaa.attester.simulated.amd_vendor import SimulatedAmdVendor
 from eaa.endorsements.amd_endorsements import SnpEndorsements, complete_chain
@@ -25,9 +26,11 @@ from eaa.endorsements.amd_roots import AMD_ARKS, AMD_ISSUERS
 from eaa.endorsements.x509 import Certificate, parse_certificate
 from eaa.evidence.snp import parse_snp_report
 from eaa.evidence.snp_evidence import parse_snp_evidence
+from eaa.verify.p384 import P384Library, p384_key
+from eaa.verify.p384_libraries import aws_lc
 from eaa.verify.result import Binding
 from eaa.verify.snp import SnpMemo, verify_report
-from eaa.verify.snp_signatures import p384_key, rsa_key, verify_rsa_pss
+from eaa.verify.snp_signatures import rsa_key, verify_rsa_pss
 
 __all__ = ["run"]
 
@@ -45,12 +48,12 @@ def run(*, quick: bool) -> Iterator[Row]:
     given = complete_chain(SnpEndorsements(vcek, None, None, None), (*AMD_ISSUERS, *AMD_ARKS))
     memo = SnpMemo(4)
 
-    def ours(memo: SnpMemo) -> None:
+    def ours(memo: SnpMemo, p384: P384Library = p384_key) -> None:
         report = parse_snp_evidence(wrapped).report
-        _verify(report, given, AMD_ARKS, _NOW, memo, without_list=True)
+        _verify(report, given, AMD_ARKS, _NOW, memo, without_list=True, p384=p384)
 
     report = parse_snp_evidence(wrapped).report
-    with_list = _simulated()
+    with_list, fast = _simulated(), aws_lc()
     times = interleave(
         {
             "eaa, cold, from JSON": batch_of(lambda: ours(SnpMemo(4)), calls),
@@ -59,6 +62,8 @@ def run(*, quick: bool) -> Iterator[Row]:
             "eaa, warm": batch_of(
                 partial(_verify, report, given, AMD_ARKS, _NOW, memo, without_list=True), calls
             ),
+            "eaa with AWS-LC, cold, from JSON": batch_of(lambda: ours(SnpMemo(4), fast), calls),
+            "eaa with AWS-LC, warm, from JSON": batch_of(lambda: ours(memo, fast), calls),
             "sev_attest_tool, from JSON": batch_of(
                 lambda: peer.verify_attestation_report(text, vcek), max(calls // 8, 1)
             ),
@@ -72,12 +77,29 @@ def run(*, quick: bool) -> Iterator[Row]:
         yield Row("snp", subject, name, times.median(name), "µs")
     for what, name, goal in (
         ("cold, times faster", "eaa, cold, from JSON", COLD_FASTER),
+        ("cold with AWS-LC, times faster", "eaa with AWS-LC, cold, from JSON", COLD_FASTER),
         ("warm, times faster", "eaa, warm, from JSON", WARM_FASTER),
+        ("warm with AWS-LC, times faster", "eaa with AWS-LC, warm, from JSON", WARM_FASTER),
     ):
         ratio = times.ratio("sev_attest_tool, from JSON", name)
         yield Row("snp", subject, what, ratio, "×", f"≥ {goal}", ratio >= goal)
     ratio = times.ratio("eaa, warm", "one P-384 verification")
     yield Row("snp", subject, "warm, time / one P-384 verification", ratio, "×", f"≤ {BARE}", ratio <= BARE)
+    yield from _in_threads(report, given, fast, rounds, calls)
+
+
+def _in_threads(
+    report: bytes, given: SnpEndorsements, fast: P384Library, rounds: int, calls: int
+) -> Iterator[Row]:
+    """Warm verifications in a second by two threads, as a multiple of one's."""
+    for name, p384 in (("cryptography", p384_key), ("AWS-LC", fast)):
+        memo = SnpMemo(4)
+        work = batch_of(
+            partial(_verify, report, given, AMD_ARKS, _NOW, memo, without_list=True, p384=p384), calls
+        )
+        times = interleave({"one": work, "two": in_threads(work, 2)}, rounds)
+        scaling = times.ratio("one", "two")
+        yield Row("snp", "SNP v2, Genoa", f"warm, two threads / one, {name}", scaling, "×")
 
 
 def _verify(
@@ -88,10 +110,11 @@ def _verify(
     memo: SnpMemo,
     *,
     without_list: bool,
+    p384: P384Library = p384_key,
 ) -> object:
     return verify_report(
         report, endorsements=endorsements, trust_anchors=anchors, binding=Binding(), now=now, memo=memo,
-        allow_missing_crl=without_list,
+        allow_missing_crl=without_list, p384=p384,
     )  # fmt: skip
 
 
@@ -106,7 +129,8 @@ def _bare_p384(report: bytes, vcek: bytes) -> Callable[[], object]:
     """The report's own signature, checked by the library alone."""
     parsed = parse_snp_report(report)
     body, signed, algorithm = parsed.body, parsed.signed, ec.ECDSA(SHA384())
-    key = p384_key(parse_certificate(vcek).spki)
+    key = load_der_public_key(parse_certificate(vcek).spki)
+    assert isinstance(key, ec.EllipticCurvePublicKey)
     numbers = (int.from_bytes(item, "little") for item in (body.signature_r, body.signature_s))
     signature = encode_dss_signature(*numbers)
     return lambda: key.verify(signature, signed, algorithm)

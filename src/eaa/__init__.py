@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from eaa.appraisal.policy import Policy
     from eaa.appraisal.result import AttestationResult
-    from eaa.endorsements.x509 import Certificate
+    from eaa.verify.p384 import P384Library
     from eaa.verify.result import VerifiedEvidence
-    from eaa.verify.schemes import Endorsements, Memos
+    from eaa.verify.schemes import Endorsements, Memos, TrustRoot
 
 __version__ = "0.1.0"
 __all__ = ["EAAError", "Policy", "appraise", "verify"]
@@ -42,25 +42,29 @@ def verify(
     report_data: bytes | None,
     now: datetime,
     config_id: bytes | None = None,
-    trust_anchors: Sequence[Certificate] | None = None,
+    trust_anchors: Sequence[TrustRoot] | None = None,
     allow_missing_crl: bool = False,
+    p384: P384Library | None = None,
 ) -> VerifiedEvidence:
     """Verify that ``evidence`` is genuine; raise if it is not.
 
     Args:
-        evidence: an Intel DCAP quote, version 3, 4 or 5, or an AMD SEV-SNP report, version 2 to 5, perhaps
-            with the certificates that came with it; told apart by content, in any wrapping that
-            :mod:`eaa.endorsements.recognise` takes off.
+        evidence: an Intel DCAP quote, version 3, 4 or 5, an AMD SEV-SNP report, version 2 to 5, an AMD SEV
+            report, or a Hygon CSV report, version 1 or 2, a report perhaps with the certificates that came
+            with it; told apart by content, in any wrapping that :mod:`eaa.endorsements.recognise` takes off.
         endorsements: the vendor's for the platform: as a value, as a pool to select from, or as bytes in any
             shape that :mod:`eaa.endorsements.bundle` reads. What came with an SNP report is used as well.
         report_data: the 64 bytes that the evidence must carry, all of them compared. ``None`` does
-            not compare: the result then says nothing about freshness, and ``bound`` is without it.
+            not compare: the result then says nothing about freshness, and ``bound`` is without it. Of an
+            SEV report, which has no report data, the nonce with 48 zero bytes after it.
         now: the time to judge validity at; aware.
         config_id: CONFIGID (SGX, 64 bytes), MRCONFIGID (TDX, 48 bytes) or host data (SNP, 32 bytes) that it
             must carry.
         trust_anchors: the only roots to believe; by default those of the evidence's vendor.
         allow_missing_crl: verify an SNP report without AMD's revocation list. Whether a key was revoked is
             then not known, and the result says so.
+        p384: the library that checks the signatures of SNP reports, by default ``cryptography``; see
+            :mod:`eaa.verify.p384`.
 
     Raises:
         FormatError: the evidence or an endorsement is malformed.
@@ -71,6 +75,7 @@ def verify(
             another vendor's.
     """
     from eaa.endorsements.evidence_kinds import recognise_evidence
+    from eaa.verify.p384 import p384_key
     from eaa.verify.result import Binding
     from eaa.verify.schemes import SCHEMES, Question
 
@@ -83,6 +88,7 @@ def verify(
         now=now,
         memos=_process_memos(),
         allow_missing_crl=allow_missing_crl,
+        p384=p384 or p384_key,
     )
     return SCHEMES[found.kind].verify(question)
 

@@ -38,7 +38,13 @@ def sites(name: str) -> list[str]:
     return [site for source in all_sources() for site in constructions(source, name)]
 
 
-@pytest.mark.parametrize("name", ["VerifiedEvidence", "VerifiedDcapEvidence", "VerifiedSnpEvidence"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "VerifiedEvidence", "VerifiedDcapEvidence", "VerifiedSnpEvidence", "VerifiedSevEvidence",
+        "VerifiedCsvEvidence", "VerifiedSevLaunch",
+    ],
+)  # fmt: skip
 def test_verified_evidence_is_constructed_only_in_verify(name: str) -> None:
     found = sites(name)
     assert found, f"nothing constructs {name}: has it been renamed?"

@@ -21,6 +21,7 @@ from eaa.evidence.tdx import TdReport
 from eaa.services.verdictd.admin_key import load_admin_key
 from tests.cli.serving import Serving, serving
 from tests.fakes.kbs_client import Guest, KbsClient, TeeKey
+from tests.fakes.simulated_amd import seed_simulated_amd
 
 __all__ = ["QUIET", "Broker", "broker", "claims_of", "simulated_td"]
 
@@ -93,7 +94,10 @@ def broker(
 ) -> Iterator[Broker]:
     """``verdictd`` with ``options``, and a metrics port, until the block ends."""
     own = ("--metrics", "127.0.0.1:0", "--state-directory", folder / "state")
-    vendor = ("--simulated", "--simulated-dir", folder / "vendor") if "--collateral" not in options else ()
+    vendor: tuple[object, ...] = ()
+    if "--collateral" not in options:
+        seed_simulated_amd(folder / "vendor")
+        vendor = ("--simulated", "--simulated-dir", folder / "vendor")
     with serving("verdictd", *QUIET, *own, *vendor, *options, env=env) as process:
         made = Broker(process, folder, verify)
         try:

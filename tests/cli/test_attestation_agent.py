@@ -18,6 +18,8 @@ import pytest
 
 from eaa.cli.attestation_agent import COMMANDS, EXIT_CODES, attestation_agent
 from eaa.evidence.dcap_quote import parse_quote_frame
+from eaa.evidence.snp import parse_snp_report
+from eaa.evidence.snp_evidence import parse_snp_evidence
 from eaa.transport.grpc.agent_api import METHODS
 from tests.cli.brokers import Broker, broker
 from tests.cli.running import process_env
@@ -119,6 +121,22 @@ def test_a_secret_is_fetched(verdictd: Broker, tmp_path: Path, module: str) -> N
     assert agent(*given, "get-resource", "kbs:///default/key/1", "--out", file).code == 0
     assert file.read_bytes() == SECRET
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_simulated_snp_guest(verdictd: Broker) -> None:
+    given = (
+        "--aa-kbc-params",
+        params(verdictd, "cc_kbc"),
+        "--attester",
+        "simulated-snp",
+        *guest(verdictd)[2:],
+    )
+    shown = agent(*given, "evidence", "--runtime-data", "0xfeed")
+    report = parse_snp_report(parse_snp_evidence(shown.out).report)
+    assert report.body.report_data.startswith(b"\xfe\xed\x00")
+    assert json.loads(agent(*given, "token").out).keys() == {"token", "tee_keypair"}
+    # Genuine, and nobody has said that it is the expected one.
+    assert agent(*given, "get-resource", "default/key/1").code == 10
 
 
 def test_evidence_and_a_token(verdictd: Broker) -> None:

@@ -79,6 +79,7 @@ def test_each_verdict_with_its_reason_and_no_colour_off_a_terminal(tmp_path: Pat
     assert "tdx.tcb_status: expected UpToDate, came OutOfDate" in reasons
     assert "tdx.quote.body.mr_td: expected in reference value mr_td, came eeeeeeeeeeeeeeee…" in reasons
     assert "this session was used already" in reasons
+    assert "snp.policy_debug_allowed: expected false, came true" in reasons
     assert reasons.count("verdict explain ") == 6
     assert [row for row in _rows(of_image) if row[1] in {"ACCEPTED", "REJECTED", "NOTE"}] == list(IMAGE)
     reasons = " ".join(of_image.split())

@@ -11,6 +11,7 @@ import pytest
 
 from eaa.cli import doctor_known, doctor_verify
 from eaa.cli.doctor_verify import verifying
+from eaa.errors import ConfigError, EAAError, SignatureError
 from tests.cli.running import run
 
 
@@ -32,10 +33,21 @@ def test_an_empty_machine_can_verify_and_attest_nothing(tmp_path: Path) -> None:
     found = items(tmp_path)
     assert all(item["reason"] for item in found.values())
     assert {item["status"] for item in found.values() if item["section"] == "Attesting"} == {"skip"}
-    for name in ("Python", "cryptography", "system clock", "trust anchor", "SGX", "TDX", "SNP", "self-test"):
+    for name in (
+        "Python",
+        "cryptography",
+        "system clock",
+        "trust anchor",
+        "SGX",
+        "TDX",
+        "SNP",
+        "SEV",
+        "CSV",
+        "self-test",
+    ):
         assert found[name]["status"] == "pass", name
     assert found["parallel signature checks"]["status"] == "pass"
-    assert found["AMD SEV"]["status"] == "skip"
+    assert found["TPM 2.0"]["status"] == "skip"
 
 
 @pytest.mark.parametrize(
@@ -126,3 +138,18 @@ def test_a_self_test_that_refuses_nothing_fails(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(doctor_known, "verify_p384_report", lambda *_: None)
     found = {item.name: item for item in verifying(datetime.now(UTC))}
     assert found["self-test"].status == found["signature check"].status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ConfigError("install eaa[csv]"), "skip"), (SignatureError("x", detail="self_test"), "fail")],
+)
+def test_without_sm2_csv_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: EAAError, status: str
+) -> None:
+    def refuse() -> str:
+        raise error
+
+    monkeypatch.setattr(doctor_verify, "known_hygon_root", refuse)
+    item = items(tmp_path)["CSV"]
+    assert (item["status"], item["reason"]) == (status, str(error))

@@ -59,7 +59,7 @@ def test_server_outlives_clients_that_it_refuses(
         (("-a", "unheard_of"), 2, "there is no attester instance"),
         (("-a", "simulated", "-t", "wolfssl"), 2, "there is no tls instance"),
         (("-a", "simulated", "-c", "mbedtls"), 2, "there is no crypto instance"),
-        (("-a", "simulated", "-v", "csv", "-m"), 20, "not implemented"),
+        (("-a", "simulated", "-v", "sgx_la", "-m"), 20, "not implemented"),
         (("-a", "simulated", "-p", "70000"), 2, "--port"),
         (("-a", "simulated", "-v", "simulated", "-m", "--trust-anchor", "x.pem"), 2, "does not go with it"),
         (("-a", "simulated", "-i", "192.0.2.1", "-p", "0"), 2, "cannot listen"),

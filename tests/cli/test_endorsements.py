@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +17,7 @@ from eaa.attester.simulated.amd_keys import AmdKeys
 from eaa.attester.simulated.amd_vendor import SimulatedAmdVendor
 from eaa.codec.pem import encode_pem
 from eaa.evidence.snp_tcb import SnpProduct
-from tests.cli.running import Run, run, start
+from tests.cli.running import Run, process_env, run, start
 from tests.fakes.amd_vendor import rsa_key
 from tests.fakes.upstream_server import Reply, UpstreamServer, serving
 from tests.fakes.vendor_services import answer_from, kds_answers, pcs_answers
@@ -187,6 +189,26 @@ def test_a_bundle_of_somebody_else_is_refused(site: Site) -> None:
     assert not empty.exists()
 
 
+@pytest.mark.parametrize("evidence", ["tdx.bin", "snp.bin"])
+def test_a_bundle_is_collateral(site: Site, evidence: str) -> None:
+    site.fetch("tdx.bin", "snp.bin")
+    bundle, key = site.folder / "site.eaa", site.folder / "owner.pem"
+    site.endorsements("export", bundle, "--public-key", key, "--store", site.folder / "one")
+    asked = len(site.server.requests)
+
+    def verify(*arguments: object) -> Run:
+        quote = site.folder / evidence
+        return run("verify", quote, *site.roots, "--collateral", bundle, *arguments, "-o", "json")
+
+    believed = verify("--signed-by", key)
+    assert believed.code == 0, believed.out
+    other = site.folder / "other.pem"
+    site.endorsements("export", site.folder / "b", "--store", site.folder / "two", "--public-key", other)
+    refused = verify("--signed-by", other)
+    assert (refused.code, refused.json["code"]) == (10, "signature.endorsement_bundle")
+    assert len(site.server.requests) == asked
+
+
 def test_an_older_bundle_replaces_nothing(site: Site) -> None:
     site.fetch("tdx.bin")
     old, store = site.folder / "old.eaa", ("--store", site.folder / "store")
@@ -233,3 +255,20 @@ def test_an_unknown_provider_is_named(tmp_path: Path) -> None:
     assert done.code in (2, 30)
     for text in ("nobody", "aliyun:", "pccs", "kds:http://example.org"):
         assert run("verify", tmp_path / "x", "--provider", text).code == 2
+
+
+def test_without_httpx_only_what_fetches_is_refused(site: Site) -> None:
+    code = "import sys; sys.modules['httpx'] = None; from eaa.cli.shelter import main; main()"
+    quote = str(site.folder / "tdx.bin")
+
+    def without(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, timeout=120, check=False,
+            env=process_env(),
+        )  # fmt: skip
+
+    assert without("verify", quote).returncode == 40
+    assert without("endorsements", "status", "--endorsement-cache", str(site.cache)).returncode == 40
+    refused = without("verify", quote, "--pccs-url", site.server.url)
+    assert refused.returncode == 2
+    assert b"eaa[httpx]" in refused.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from eaa.cli.verdictd_inputs import channel_config, evidence_source
 from eaa.services.verdictd.config import load_config
+from tests.fakes.simulated_amd import seed_simulated_amd
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,7 @@ from eaa.services.verdictd.config import load_config
 def test_evidence_on_an_open_channel_is_renewed_as_tokens_are(
     tmp_path: Path, channel: dict[str, Any], seconds: float | None
 ) -> None:
+    seed_simulated_amd(tmp_path / "vendor")
     flags = {
         "verification": {"simulated": True, "simulated_directory": tmp_path / "vendor"},
         "channel": {"attester": "simulated-tdx", **channel},

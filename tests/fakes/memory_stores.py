@@ -46,7 +46,18 @@ class MemoryResources:
     versions_of: dict[ResourcePath, list[Resource]] = field(default_factory=dict)
     numbers: dict[ResourcePath, int] = field(default_factory=dict)
 
-    async def put(self, path: ResourcePath, content: bytes, *, by: str, now: datetime) -> ResourceInfo:
+    async def put(
+        self,
+        path: ResourcePath,
+        content: bytes,
+        *,
+        by: str,
+        now: datetime,
+        expected_version: int | None = None,
+    ) -> ResourceInfo:
+        newest = max((item.info.version for item in self.versions_of.get(path, [])), default=0)
+        if expected_version not in (None, newest):
+            raise ConflictError(f"{path}: version {newest} is the newest", detail="version")
         number = self.numbers[path] = self.numbers.get(path, 0) + 1
         info = ResourceInfo(path, number, len(content), True, now, by)
         self.versions_of.setdefault(path, []).append(Resource(info, content))

@@ -12,8 +12,10 @@ __all__ = ["seed_simulated_amd"]
 
 
 def seed_simulated_amd(folder: Path) -> None:
-    """The keys as if the first process that needed them had made them in ``folder``."""
+    """The keys as if the first process that needed them had made them in ``folder``, unless one has."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / KEYS_FILE
+    if file.exists():
+        return
     file.write_bytes(AmdKeys(rsa_key("ark"), rsa_key("ask"), rsa_key("asvk")).encode())
     file.chmod(0o600)

@@ -38,10 +38,12 @@ class Authority:
         common_name: str,
         *,
         ca: bool = False,
+        path_length: int | None = None,
+        usage: x509.KeyUsage | None = None,
         begins: datetime = NOW - YEAR,
         ends: datetime = NOW + YEAR,
     ) -> x509.Certificate:
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(name(common_name))
             .issuer_name(self.name)
@@ -49,15 +51,17 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begins)
             .not_valid_after(ends)
-            .add_extension(x509.BasicConstraints(ca, None), critical=True)
-            .sign(self.key, hashes.SHA256())
+            .add_extension(x509.BasicConstraints(ca, path_length), critical=True)
         )
+        if usage is not None:
+            builder = builder.add_extension(usage, critical=True)
+        return builder.sign(self.key, hashes.SHA256())
 
-    def below(self, common_name: str) -> Authority:
-        """An intermediate authority."""
+    def below(self, common_name: str, **certified: Any) -> Authority:
+        """An intermediate authority, certified as :meth:`certify` does."""
         made = Authority.__new__(Authority)
         made.name, made.key = name(common_name), ec.generate_private_key(ec.SECP256R1())
-        made.certificate = self.certify(made.key.public_key(), common_name, ca=True)
+        made.certificate = self.certify(made.key.public_key(), common_name, ca=True, **certified)
         return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from datetime import datetime, timedelta
 
 import pytest
@@ -166,6 +167,33 @@ def test_without_the_storage_decisions_go_on_for_a_while_and_then_stop() -> None
         await books.stop()
 
     asyncio.run(lose())
+
+
+def test_a_reading_that_breaks_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
+    async def break_once() -> None:
+        stores, clock = MemoryStores(), Clock()
+        books = _books(stores, clock)
+        await books.start()
+
+        async def broken() -> int:
+            raise ValueError("a secret")
+
+        working, stores.policies.generation = stores.policies.generation, broken  # type: ignore[method-assign]  # a fault
+        deadline = asyncio.get_running_loop().time() + 5
+        while "reading policies and keys failed: ValueError" not in caplog.text:
+            await asyncio.sleep(0.01)
+            assert asyncio.get_running_loop().time() < deadline
+        stores.policies.generation = working  # type: ignore[method-assign]  # mended
+        clock.now += timedelta(minutes=1)
+        while True:
+            await asyncio.sleep(0.01)
+            with contextlib.suppress(StorageError):
+                _ = books.policies
+                break
+            assert asyncio.get_running_loop().time() < deadline
+        await books.stop()
+
+    asyncio.run(break_once())
 
 
 def test_nothing_is_decided_before_the_start() -> None:

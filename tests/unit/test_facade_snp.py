@@ -156,6 +156,9 @@ def test_endorsements_of_another_vendor() -> None:
         (bytes(1184), "format.bad_value"),
         (b"\x09" + bytes(1183), "format.bad_value"),
         (b"nothing", "format.unrecognised"),
+        (b"\xff\x00", "format.truncated"),
+        (b"\x02" + bytes(1000), "format.truncated"),
+        (b"\x81" + bytes(1023), "unsupported.local_report"),
         (b'{"attestation_report": {"chip_id": []}, "cert_chain": null}', "format.bad_value"),
     ],
 )
@@ -164,6 +167,31 @@ def test_what_is_no_evidence(data: bytes, code: str) -> None:
     with pytest.raises(eaa.EAAError) as caught:
         verify(guest, data, guest.endorsements())
     assert caught.value.code == code
+
+
+def test_an_endorsement_is_no_evidence() -> None:
+    guest = make_snp_guest()
+    with pytest.raises(eaa.EAAError) as caught:
+        verify(guest, guest.platform.vcek.der, guest.endorsements())
+    assert caught.value.code == "format.not_evidence"
+    assert "VEK certificate" in str(caught.value)
+
+
+def test_what_a_cloud_adds_to_its_table_is_not_looked_at() -> None:
+    guest = make_snp_guest()
+    came = guest.collect_extended(REPORT_DATA)
+    own = (TableEntry(bytes(15) + b"\x01", b"a cloud's own"), TableEntry(GUIDS[TableName.VLEK], b""))
+    evidence = came.report + encode_certificate_table((*came.certificates, *own))
+    assert verify(guest, evidence, guest.endorsements().crl).bound == ("report_data",)
+    # With it, what is given as parts is completed by what came.
+    assert verify(guest, evidence, AmdParts(), allow_missing_crl=True).measurement
+
+
+def test_json_of_others_around_a_report() -> None:
+    guest = make_snp_guest()
+    inner = {"attestation_report": base64.b64encode(guest.collect(REPORT_DATA)).decode(), "cert_chain": {}}
+    data = json.dumps({"platform": "snp", "evidence": inner}).encode()
+    assert verify(guest, data, guest.endorsements()).bound == ("report_data",)
 
 
 def test_host_data_is_compared_as_config_id() -> None:

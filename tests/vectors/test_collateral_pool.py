@@ -68,7 +68,8 @@ def chain(name: str, at: datetime, *, issuer: bytes = b"") -> str:
     """The issuer chain as the service put it into a header: who was valid then, and the root."""
     fitting = [
         item for item in certificates()
-        if name in item.common_name and item.not_before <= at <= item.not_after and item.subject != item.issuer
+        if name in item.common_name and item.not_before <= at <= item.not_after
+        and item.subject != item.issuer
         and (not issuer or item.subject == issuer)
     ]  # fmt: skip
     root = INTEL_SGX_ROOTS[0]

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from eaa.appraisal.policy import Policy
 from eaa.codec.cmw import parse_cmw_cbor, parse_cmw_json
+from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
 from eaa.endorsements.x509 import parse_certificate
@@ -24,6 +26,7 @@ from eaa.tls.carried import Carried
 from eaa.tls.certificate import read_certificate
 from eaa.tls.families import family_of
 from eaa.tls.peer import EvidenceKind
+from eaa.tls.verifiers import make_verifier
 from eaa.verify.dcap import Memo, verify_quote
 from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.result import Binding
@@ -168,6 +171,17 @@ def test_rats_tls_0_6_4() -> None:
     claims = extension[1195:1323]
     assert hashlib.sha256(claims).digest() + bytes(32) == evidence.report_data
     assert claims[109:] == bytes.fromhex("c90c7702b355fc63cbbc3492b8eb1f9bfbaaad")
+    # The emulated device wrote report data and nothing else.
+    verifier = make_verifier(
+        "sev_snp", policy=Policy(), pool=None, trust_anchors=AMD_ARKS, memo=Memo(1), allow_null=False
+    )
+    with pytest.raises(EAAError) as caught:
+        verifier.verify(
+            evidence.attached, report_data=evidence.report_data, now=datetime(2026, 11, 22, tzinfo=UTC)
+        )
+    assert caught.value.code == "format.bad_value"
+    assert isinstance(caught.value, FormatError)
+    assert caught.value.field == "signature_algo"
 
 
 @pytest.mark.parametrize("name", WEAK_KEYS)

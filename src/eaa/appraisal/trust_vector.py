@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import lru_cache
 from operator import attrgetter
 
 __all__ = ["Tier", "TrustVector", "tier_of"]
@@ -21,7 +22,7 @@ class Tier(IntEnum):
     @property
     def label(self) -> str:
         """The word in JSON, e.g. ``affirming``."""
-        return self.name.lower()
+        return _LABELS[self]
 
 
 def tier_of(value: int) -> Tier:
@@ -61,14 +62,19 @@ class TrustVector:
     @property
     def tier(self) -> Tier:
         """The worst tier of any claim; claims that are not made do not count."""
-        return max(_TIERS[value] if value in _TIERS else tier_of(value) for value in _values(self))
+        return _worst(_values(self))
 
     def to_dict(self) -> dict[str, int]:
         """All claims under the names that they have in JSON."""
         return dict(zip(_JSON_NAMES, _values(self), strict=True))
 
 
+@lru_cache(maxsize=1024)
+def _worst(values: tuple[int, ...]) -> Tier:
+    return max(map(tier_of, values))
+
+
+_LABELS = {tier: tier.name.lower() for tier in Tier}
 #: By name, because the names are asked for several times in each appraisal.
 _values = attrgetter(*(item.name for item in fields(TrustVector)))
 _JSON_NAMES = tuple(item.name.replace("_", "-") for item in fields(TrustVector))
-_TIERS = {value: tier_of(value) for value in range(-128, 128)}

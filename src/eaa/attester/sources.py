@@ -11,6 +11,7 @@ from pathlib import Path
 
 __all__ = [
     "CONFIGFS_TSM",
+    "CSV_GUEST",
     "GRAMINE",
     "OCCLUM",
     "SEV_GUEST",
@@ -46,6 +47,7 @@ OCCLUM = Source("SGX under Occlum", ("dev/sgx",), True)
 TDX_GUEST = Source("TDX guest", ("dev/tdx_guest", "dev/tdx-guest", "dev/tdx-attest"), True)
 CONFIGFS_TSM = Source("configfs-tsm reports", ("sys/kernel/config/tsm/report",), True)
 SEV_GUEST = Source("AMD SEV-SNP guest", ("dev/sev-guest",), True)
+CSV_GUEST = Source("Hygon CSV guest", ("dev/csv-guest",), True)
 
 SOURCES: tuple[Source, ...] = (
     Source("SGX enclaves", ("dev/sgx_enclave", "dev/sgx/enclave", "dev/isgx"), True),
@@ -55,7 +57,7 @@ SOURCES: tuple[Source, ...] = (
     TDX_GUEST,
     CONFIGFS_TSM,
     SEV_GUEST,
-    Source("Hygon CSV guest", ("dev/csv-guest",), True),
+    CSV_GUEST,
     Source("TPM 2.0", ("dev/tpmrm0",), True),
     Source("CCEL table", ("sys/firmware/acpi/tables/CCEL",), False),
     Source("CCEL event log", ("sys/firmware/acpi/tables/data/CCEL",), False),

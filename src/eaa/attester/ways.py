@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from eaa.attester.configfs_tsm import ConfigfsTsmAttester
+from eaa.attester.csv_guest import CsvGuestAttester
 from eaa.attester.gramine import GramineAttester
 from eaa.attester.occlum import OcclumAttester
 from eaa.attester.options import AttesterOptions
@@ -61,4 +62,5 @@ _WAYS: Mapping[str, tuple[tuple[str, _Make], ...]] = {
             ),
         ),
     ),
+    "csv": (("csv-guest", lambda _, root, options: CsvGuestAttester(root=root, ioctl=options.ioctl)),),
 }

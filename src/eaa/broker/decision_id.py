@@ -10,6 +10,8 @@ __all__ = ["RANDOM_BYTES", "decision_id"]
 
 RANDOM_BYTES = 10
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+#: Two characters for each number of ten bits.
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 
 
 def decision_id(now: datetime, random: bytes) -> str:
@@ -25,4 +27,4 @@ def decision_id(now: datetime, random: bytes) -> str:
     if len(random) != RANDOM_BYTES or now.tzinfo is None:
         raise UsageError(f"a decision id takes {RANDOM_BYTES} random bytes and an aware time")
     value = int(now.timestamp() * 1000) << 80 | int.from_bytes(random)
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])

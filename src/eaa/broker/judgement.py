@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from eaa.appraisal.ear import EarVerifier, Submodule, ear_claims
@@ -95,7 +96,7 @@ def judge(
         policy = book.attestation_policy(asked_policy, environment.tee_class)
         outcome = engine.appraise(policy, environment.claims, references=book.references, now=now)
         # 2.
-        vector = TrustVector(**{key.replace("-", "_"): value for key, value in outcome.trust_claims.items()})
+        vector = _vector(tuple(outcome.trust_claims.items()))
         submodules.append(
             Submodule(name, vector, asked_policy or DEFAULT_POLICY, environment.claims, outcome.extensions)
         )
@@ -147,6 +148,11 @@ def explained(findings: Sequence[Finding], **where: str) -> list[dict[str, Any]]
         }
         for item in findings
     ]  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _vector(trust_claims: tuple[tuple[str, int], ...]) -> TrustVector:
+    return TrustVector(**{name.replace("-", "_"): value for name, value in trust_claims})
 
 
 def _explained(name: str, vector: TrustVector, outcome: AttestationOutcome) -> list[dict[str, Any]]:

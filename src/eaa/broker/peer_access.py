@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from eaa.broker.judgement import Environment, Terms, appraised, judge, not_appraised
 from eaa.broker.names import ResourcePath
@@ -45,7 +45,7 @@ class PeerAccess:
         self._events = events
         self._subject: Subject | None = None
         self._appraised: tuple[VerifiedEvidence, int] | None = None
-        self._until = datetime.min.replace(tzinfo=UTC)
+        self._judged_at = datetime.min.replace(tzinfo=UTC)
 
     async def resource(self, path: ResourcePath) -> bytes:
         """The newest version of the resource at ``path``; raises as :meth:`Releaser.release`."""
@@ -73,9 +73,11 @@ class PeerAccess:
                 detail="endorsements",
             )
         book = self._books.policies
-        if self._subject is None or self._appraised != (verified, book.generation) or now >= self._until:
+        # Below zero if the clock was set back.
+        fresh = timedelta(0) <= now - self._judged_at < self._terms.lifetime
+        if self._subject is None or self._appraised != (verified, book.generation) or not fresh:
             self._subject = await self._judged(verified)
-            self._appraised, self._until = (verified, book.generation), now + self._terms.lifetime
+            self._appraised, self._judged_at = (verified, book.generation), now
         return self._subject
 
     async def _judged(self, verified: VerifiedEvidence) -> Subject:

@@ -45,8 +45,23 @@ __all__ = [
 class Resources(Protocol):
     """Secrets by path, in versions."""
 
-    async def put(self, path: ResourcePath, content: bytes, *, by: str, now: datetime) -> ResourceInfo:
-        """A new version, enabled, which is what :meth:`read` gives from now on."""
+    async def put(
+        self,
+        path: ResourcePath,
+        content: bytes,
+        *,
+        by: str,
+        now: datetime,
+        expected_version: int | None = None,
+    ) -> ResourceInfo:
+        """A new version, enabled, which is what :meth:`read` gives from now on.
+
+        ``expected_version`` is the number of the newest version that may be there, 0 for none; ``None`` does
+        not ask.
+
+        Raises:
+            ConflictError: ``conflict.version``: another is the newest; then nothing is changed.
+        """
         ...
 
     async def read(self, path: ResourcePath, *, version: int | None = None) -> Resource:

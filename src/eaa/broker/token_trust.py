@@ -21,6 +21,17 @@ __all__ = ["MAX_CHAIN", "endorsed_key"]
 #: Certificates in ``x5c``.
 MAX_CHAIN = 8
 
+#: What is raised of a certificate that is none of an authority's, or did not sign.
+_NOT_ISSUED = (
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+)
+
 _Key = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
@@ -75,10 +86,11 @@ def _require_path(
 ) -> None:
     current, path, left = leaf, [leaf], list(others)
     while True:
-        anchor = next((item for item in anchors if item == current or _issued(current, item)), None)
+        below = len(path) - 1
+        anchor = next((item for item in anchors if item == current or _issued(current, item, below)), None)
         if anchor is not None:
             break
-        issuer = next((item for item in left if _issued(current, item)), None)
+        issuer = next((item for item in left if _issued(current, item, below)), None)
         if issuer is None:
             name = current.issuer.rfc4514_string()
             raise ChainError(f"no path from the token's key to a trust anchor: nobody vouches for {name!r}",
@@ -95,14 +107,26 @@ def _require_path(
             )
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether ``issuer`` is an authority that signed ``certificate``."""
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate, below: int) -> bool:
+    """Whether ``issuer``, with ``below`` authorities under itself, is one that signed ``certificate``.
+
+    It may sign certificates, and as many lie under it as it allows [RFC5280 §4.2.1.3, §4.2.1.9].
+    """
     try:
         constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
         certificate.verify_directly_issued_by(issuer)
-    except (x509.ExtensionNotFound, ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except _NOT_ISSUED:
         return False
-    return constraints.ca
+    fits = constraints.path_length is None or below <= constraints.path_length
+    return constraints.ca and fits and _may_sign_certificates(issuer)
+
+
+def _may_sign_certificates(issuer: x509.Certificate) -> bool:
+    """An authority without key usage is not restricted; many that were made by hand have none."""
+    try:
+        return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound:
+        return True
 
 
 def _spki(key: Any) -> bytes:

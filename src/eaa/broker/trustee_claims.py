@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from eaa.broker.trustee_csv_claims import csv_policy_claims
 from eaa.broker.trustee_event_log import event_log_claims
 from eaa.broker.trustee_snp_claims import snp_policy_claims
 from eaa.endorsements.pck import SgxType
@@ -23,9 +25,10 @@ from eaa.evidence.event_log import EventLog
 from eaa.evidence.event_replay import replay
 from eaa.evidence.layout import Structure
 from eaa.evidence.sgx import EnclaveReport
-from eaa.evidence.tdx import TdReport
+from eaa.evidence.tdx import TdReport, TdReport15
 from eaa.verify.claims import rfc3339
 from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.hygon_csv_result import VerifiedCsvEvidence
 from eaa.verify.result import VerifiedEvidence
 from eaa.verify.snp_result import VerifiedSnpEvidence
 
@@ -45,6 +48,7 @@ TEE_CLASSES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: Claims and their fields.
 _TDX_BODY = MappingProxyType(
     {
         "tcb_svn": "tee_tcb_svn", "mr_seam": "mr_seam", "mrsigner_seam": "mr_signer_seam",
@@ -55,6 +59,7 @@ _TDX_BODY = MappingProxyType(
         "report_data": "report_data", "tee_tcb_svn2": "tee_tcb_svn_2", "mr_servicetd": "mr_service_td",
     }
 )  # fmt: skip
+_SGX_BODY = MappingProxyType({name: name for name in EnclaveReport.layout() if name != "attributes"})
 _TD_ATTRIBUTES = MappingProxyType(
     {"debug": 0, "septve_disable": 28, "protection_keys": 30, "key_locker": 31, "perfmon": 63}
 )
@@ -81,21 +86,25 @@ def tee_class(tee: str) -> str:
 
 
 def policy_claims(verified: VerifiedEvidence, event_log: EventLog | None) -> tuple[str, dict[str, Any]]:
-    """The TEE, ``tdx``, ``sgx`` or ``snp``, and its claims, ``report_data`` and ``init_data`` among them.
+    """The TEE, ``tdx``, ``sgx``, ``snp`` or ``csv``, and its claims.
 
-    The event log of a TD is claimed only if it replays to all four RTMRs. That makes its digests believable;
-    of its details only those are whose ``digest_matches_event`` is true.
+    ``report_data`` is among them, and ``init_data`` but for CSV, which has no field for it.
+
+    The event log of a TD, or of a CSV3 guest, is claimed only if it replays to all four RTMRs. That makes its
+    digests believable; of its details only those are whose ``digest_matches_event`` is true.
 
     Raises:
         BindingError: ``binding.event_log``: the log does not replay to the quote.
-        FormatError: the log has no SHA-384 digests.
+        FormatError: the log has no digests of the registers' hash.
         UnsupportedError: ``unsupported.policy_claims``: another kind of evidence.
-        UsageError: ``usage.event_log``: an enclave or an SNP guest has none.
+        UsageError: ``usage.event_log``: an enclave, an SNP guest or an older CSV guest has none.
     """
     if isinstance(verified, VerifiedSnpEvidence):
         if event_log is not None:
             raise UsageError("an SNP guest has no event log that its report vouches for", detail="event_log")
         return verified.tee, snp_policy_claims(verified)
+    if isinstance(verified, VerifiedCsvEvidence):
+        return verified.tee, csv_policy_claims(verified, event_log)
     if not isinstance(verified, VerifiedDcapEvidence):
         raise UnsupportedError(f"no claims for policies are known of {verified.tee}", detail="policy_claims")
     quote, body = verified.quote, verified.quote.body
@@ -154,7 +163,7 @@ def _tdx(quote: DcapQuote, body: TdReport) -> dict[str, Any]:
             "vendor_id": header[12:28].hex(),
             "user_data": header[28:48].hex(),
         },
-        "body": {name: _hex(body, field) for name, field in _TDX_BODY.items() if hasattr(body, field)},
+        "body": _hex_fields(body, _TDX_DIGITS[type(body)]),
     }
     if quote.header.version == 5:
         claims["type"] = quote.body_type.to_bytes(2, "little").hex()
@@ -169,7 +178,7 @@ def _tdx(quote: DcapQuote, body: TdReport) -> dict[str, Any]:
 
 def _sgx(quote: DcapQuote, body: EnclaveReport) -> dict[str, Any]:
     header = quote.header.raw
-    fields = {name: _hex(body, name) for name in body.layout() if name != "attributes"}
+    fields = _hex_fields(body, _SGX_DIGITS)
     return {
         "header": {
             "version": header[:2].hex(),
@@ -201,7 +210,7 @@ def _dcap(verified: VerifiedDcapEvidence) -> dict[str, Any]:
         "collateral_expiration_status": "0",
         "latest_issue_date": rfc3339(verified.endorsements_issued),
         "earliest_expiration_date": rfc3339(verified.endorsements_expire),
-        "root_key_id": hashlib.sha384(verified.root.spki[-_POINT_BYTES:]).hexdigest(),
+        "root_key_id": _key_id(verified.root.spki),
         "platform_provider_id": pck.ppid.hex(),
         "sgx_type": _SGX_TYPES[pck.sgx_type],
     }
@@ -224,7 +233,23 @@ def _require_replay(log: EventLog, body: TdReport) -> None:
             )
 
 
-def _hex(structure: Structure, field: str) -> str:
-    """The bytes of ``field`` as they lie."""
-    place = structure.layout()[field]
-    return structure.raw[place.offset : place.end].hex()
+def _hex_fields(structure: Structure, digits: Mapping[str, slice]) -> dict[str, str]:
+    """The bytes of fields as they lie, by the names of their claims."""
+    text = structure.raw.hex()
+    return {name: text[place] for name, place in digits.items()}
+
+
+def _digits(kind: type[Structure], names: Mapping[str, str]) -> dict[str, slice]:
+    """Where the digits of each field are that ``kind`` has, by the names of their claims."""
+    places = kind.layout()
+    fields = {name: places[field] for name, field in names.items() if field in places}
+    return {name: slice(2 * place.offset, 2 * place.end) for name, place in fields.items()}
+
+
+_TDX_DIGITS = {kind: _digits(kind, _TDX_BODY) for kind in (TdReport, TdReport15)}
+_SGX_DIGITS = _digits(EnclaveReport, _SGX_BODY)
+
+
+@lru_cache(maxsize=256)
+def _key_id(spki: bytes) -> str:
+    return hashlib.sha384(spki[-_POINT_BYTES:]).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,15 +19,19 @@ from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.cli.anchors import load_anchors
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.params import StatusList
+from eaa.cli.provider_options import ProviderOptions, provider_options
+from eaa.cli.provider_verifier import blocking_provide
 from eaa.cli.simulated_fields import simulated_fields
 from eaa.cli.simulated_snp_fields import simulated_snp_guest
 from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
+from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.endorsements.pool import EndorsementPool, merge
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, FormatError, UsageError
+from eaa.services.fetching_verifier import ProvidedAttester, with_provider
 from eaa.tls.instances import SIMULATED, SIMULATED_SNP, VERIFIERS, find_instance, require_crypto, require_tls
 from eaa.tls.peer import Attester, PeerVerifier, Profile
 from eaa.tls.verifiers import EvidenceVerifier, make_verifier
@@ -70,6 +74,7 @@ class ChannelOptions:
     allow_debug: bool = False
     unsafe_null: bool = False
     simulated_dir: str | None = None
+    providers: ProviderOptions = field(default_factory=ProviderOptions)
 
     @classmethod
     def take(cls, values: dict[str, Any]) -> ChannelOptions:
@@ -77,7 +82,7 @@ class ChannelOptions:
         mine = {name: values.pop(name) for name in cls.__slots__ if name in values}
         mine["profile"] = Profile(mine["profile"])
         mine["accept_status"] = frozenset[TcbStatus]().union(*mine["accept_status"])
-        return cls(**mine)
+        return cls(**mine, providers=ProviderOptions.take(values))
 
     @property
     def simulated_store(self) -> SimulatedStore:
@@ -110,6 +115,7 @@ def channel_options(short: str = "", *, log_level: str = "info") -> Callable[[F]
     """
 
     def decorate(function: F) -> F:
+        function = provider_options(function)
         for decorator in reversed(_options(short, log_level)):
             function = decorator(function)
         return function
@@ -138,7 +144,7 @@ def _options(short: str, log_level: str) -> list[Callable[[Any], Any]]:
         option("--collateral", multiple=True, metavar="PATH",
                help="Own endorsements, preferred to what peers attach: a file or a folder. Repeatable."),
         option("--trust-anchor", multiple=True, metavar="FILE",
-               help="Root certificate, PEM or DER, to trust instead of Intel's and AMD's. Repeatable."),
+               help="Root certificate, PEM or DER, to trust instead of the vendors'. Repeatable."),
         option("--reference", metavar="FILE",
                help="Reference values that the peer's measurements must match."),
         option("--accept-status", type=StatusList(), multiple=True, metavar="STATUS",
@@ -162,7 +168,8 @@ def build_channel_config(
     """The configuration, and what is to be said once before it is used.
 
     ``mutual`` needs both an attester and a verifier, whatever the flags say. ``policy`` replaces that of
-    the options. ``allow_missing_crl`` is about SNP reports, see :func:`make_verifier`.
+    the options. ``allow_missing_crl`` is about SNP reports, see :func:`make_verifier`. Providers that
+    the options name are asked for endorsements that a peer, or the own attester, does not attach.
 
     Raises:
         UsageError, ConfigError, UnsupportedError, AttesterError: what is named cannot be had, and why.
@@ -170,11 +177,18 @@ def build_channel_config(
     require_tls(options.tls)
     require_crypto(options.crypto)
     notes: list[str] = []
+    verifier = None
+    if needs_verifier or options.mutual:
+        verifier = _verifier(options, policy, notes, allow_missing_crl)
+    attester = _attester(options, notes) if needs_attester or options.mutual else None
+    providers = options.providers.settings()
+    if providers is not None:
+        provide = blocking_provide(providers, _anchors(options))
+        verifier = verifier and with_provider(verifier, provide)
+        attester = attester and ProvidedAttester(attester, provide)
     config = ChannelConfig(
-        attester=_attester(options, notes) if needs_attester or options.mutual else None,
-        verifier=_verifier(options, policy, notes, allow_missing_crl)
-        if needs_verifier or options.mutual
-        else None,
+        attester=attester,
+        verifier=verifier,
         profile=options.profile,
         mutual=options.mutual,
     )
@@ -211,6 +225,7 @@ def _verifier(
         trust_anchors=_anchors(options),
         memo=Memo(_MEMO_ENTRIES),
         allow_null=options.unsafe_null,
+        hygon_anchors=() if options.trust_anchor else HYGON_HRKS,
         allow_missing_crl=allow_missing_crl,
     )
     notes += verifier.notes

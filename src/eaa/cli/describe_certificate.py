@@ -22,8 +22,9 @@ from eaa.endorsements.x509 import (
 )
 from eaa.errors import FormatError, UnsupportedError
 from eaa.verify.claims import pck_claims, rfc3339
+from eaa.verify.p384 import p384_key
 from eaa.verify.snp_result import vek_claims
-from eaa.verify.snp_signatures import p384_key, rsa_key
+from eaa.verify.snp_signatures import rsa_key
 
 __all__ = ["describe_certificate", "describe_certificates", "describe_chain", "describe_crl"]
 

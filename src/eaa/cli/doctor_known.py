@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from eaa.endorsements.amd_roots import AMD_ARKS, AMD_ISSUERS
+from eaa.endorsements.hygon_roots import HYGON_HRKS
+from eaa.endorsements.sev_endorsements import SevEndorsements
+from eaa.endorsements.sev_roots import AMD_SEV_ARKS, AMD_SEV_ASKS
 from eaa.errors import InternalError, SignatureError
+from eaa.verify.p384 import p384_key
 from eaa.verify.primitives import p256_key, verify_p256_raw
+from eaa.verify.sev_chain import verify_sev_authorities
+from eaa.verify.sm2 import sm2_key, verify_sm2
 from eaa.verify.snp_path import require_amd_issued
-from eaa.verify.snp_signatures import anchor_rsa_key, p384_key, verify_p384_report
+from eaa.verify.snp_signatures import anchor_rsa_key, verify_p384_report
 
-__all__ = ["known_issuers", "known_report_signature", "known_signature"]
+__all__ = [
+    "known_hygon_root",
+    "known_issuers",
+    "known_report_signature",
+    "known_sev_issuers",
+    "known_signature",
+]
 
 #: The key and the second signature example of RFC 6979, appendix A.2.5: P-256 with SHA-256, message "test".
 _POINT = bytes.fromhex(
@@ -61,3 +73,19 @@ def known_issuers() -> str:
         ark = arks[issuer.issuer]
         require_amd_issued(issuer, ark, anchor_rsa_key(ark.spki), issuer.common_name, "self_test")
     return f"{len(AMD_ISSUERS)} kept certificates of ASKs and ASVKs verify under their ARKs"
+
+
+def known_sev_issuers() -> str:
+    """RSASSA-PSS little-endian, on the certificates of AMD's in SEV's format that are kept here."""
+    for product, ask in AMD_SEV_ASKS.items():
+        ark = AMD_SEV_ARKS[product]
+        verify_sev_authorities(SevEndorsements(ask=ask.raw, ark=ark.raw), (ark,))
+    return f"offline, endorsements from files; {len(AMD_SEV_ASKS)} kept ASKs verify under their ARKs"
+
+
+def known_hygon_root() -> str:
+    """SM2, on Hygon's root, which signed itself. Raises SignatureError, ConfigError."""
+    (hrk,) = HYGON_HRKS
+    key = sm2_key(hrk.key.x, hrk.key.y, hrk.key.user_id)
+    verify_sm2(key, hrk.signature, hrk.signed, "HRK", "self_test")
+    return "offline, endorsements from files; the kept HRK verifies with SM2"

@@ -19,11 +19,17 @@ from eaa.attester.simulated import (
     SimulatedVendor,
 )
 from eaa.cli.doctor_item import Item, Status
-from eaa.cli.doctor_known import known_issuers, known_report_signature, known_signature
+from eaa.cli.doctor_known import (
+    known_hygon_root,
+    known_issuers,
+    known_report_signature,
+    known_sev_issuers,
+    known_signature,
+)
 from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.x509 import Certificate
-from eaa.errors import InternalError, SignatureError
+from eaa.errors import ConfigError, EAAError, InternalError, SignatureError
 from eaa.evidence.snp_tcb import SnpProduct
 from eaa.verify.claims import rfc3339
 from eaa.verify.dcap import Memo, verify_quote
@@ -41,7 +47,7 @@ _WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)
 _LATEST = datetime(2050, 1, 1, tzinfo=UTC)
 #: Inside MRENCLAVE of a quote of version 3, MRSEAM of version 4.
 _IN_BODY = 112
-_NOT_YET = {"sev": "AMD SEV", "csv": "Hygon CSV", "tpm": "TPM 2.0"}
+_NOT_YET = {"tpm": "TPM 2.0"}
 
 
 def verifying(now: datetime) -> Iterator[Item]:
@@ -61,9 +67,21 @@ def verifying(now: datetime) -> Iterator[Item]:
         f"reports of {', '.join(SnpProduct)}, offline, endorsements from files; AMD's bulletins up to "
         f"{AMD_ADVISORIES[-1].id} of {AMD_ADVISORIES[-1].published:%Y-%m-%d} are known",
     )  # fmt: skip
+    yield _guarded("SEV", known_sev_issuers)
+    yield _csv()
     for name in _NOT_YET.values():
         yield Item(_SECTION, name, Status.SKIP, "not implemented in this release")
     yield _guarded("self-test", lambda: _self_test(now))
+
+
+def _csv() -> Item:
+    """SM2 is an extra: who verifies no CSV needs none."""
+    try:
+        return Item(_SECTION, "CSV", Status.PASS, known_hygon_root())
+    except ConfigError as error:
+        return Item(_SECTION, "CSV", Status.SKIP, str(error))
+    except EAAError as error:
+        return Item(_SECTION, "CSV", Status.FAIL, str(error))
 
 
 def _python() -> Item:

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from eaa.cli.endorsements_fetch import Result
+from eaa.cli.endorsements_result import Result
 from eaa.cli.files import load_input
 from eaa.cli.reference_store import store_folder
 from eaa.endorsements.subject import VekSubject
-from eaa.endorsements.x509 import Certificate
 from eaa.errors import EAAError, EndorsementNotFound, UsageError
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.expiry import Expiry
@@ -26,9 +25,9 @@ from eaa.storage.owner_key import (
     parse_verifying_key,
 )
 from eaa.storage.private_folder import PrivateFolder
-from eaa.verify.fetched import require_supersedes, verify_fetched
+from eaa.verify.fetched import TrustRoot, require_supersedes, verify_fetched
 
-__all__ = ["export_bundle", "import_bundles"]
+__all__ = ["export_bundle", "import_bundles", "verifying_key"]
 
 
 def export_bundle(
@@ -65,7 +64,7 @@ def import_bundles(
     *,
     signed_by: str | None,
     store: str | None,
-    trust_anchors: Sequence[Certificate],
+    trust_anchors: Sequence[TrustRoot],
     now: datetime,
     allow_rollback: bool,
 ) -> list[Result]:
@@ -76,13 +75,13 @@ def import_bundles(
         FormatError: a bundle is malformed.
         UsageError, ConfigError: the key cannot be read.
     """
-    key = _verifying_key(signed_by, store)
+    key = verifying_key(signed_by, store)
     entries = [item for _, data in bundles for item in decode_bundle(data).entries(key.signed)]
     return [_import(item, cache, trust_anchors, now, allow_rollback) for item in entries]
 
 
 def _import(
-    item: Kept, cache: EndorsementCache, anchors: Sequence[Certificate], now: datetime, allow_rollback: bool
+    item: Kept, cache: EndorsementCache, anchors: Sequence[TrustRoot], now: datetime, allow_rollback: bool
 ) -> Result:
     try:
         genuine = verify_fetched(item.subject, item.fetched, trust_anchors=anchors, crls=(), now=now)
@@ -113,7 +112,12 @@ def _owner_key(store: str | None) -> OwnerKey:
         return load_owner_key(folder) or create_owner_key(folder)
 
 
-def _verifying_key(signed_by: str | None, store: str | None) -> VerifyingKey:
+def verifying_key(signed_by: str | None, store: str | None) -> VerifyingKey:
+    """The public key in the file ``signed_by``, else that of the owner's key in ``store``.
+
+    Raises:
+        UsageError, ConfigError: there is none, or it cannot be read.
+    """
     if signed_by is not None:
         return parse_verifying_key(load_input(signed_by), file=signed_by)
     key = load_owner_key(PrivateFolder(store_folder(store)))

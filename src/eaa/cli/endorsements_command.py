@@ -11,7 +11,6 @@ import click
 from eaa.cli.anchors import load_anchors
 from eaa.cli.console import EXIT_CODES, as_json, columns, debug_option, emit, output_option
 from eaa.cli.endorsements_carry import export_bundle, import_bundles
-from eaa.cli.endorsements_fetch import fetch_platforms
 from eaa.cli.endorsements_show import expiry_json, expiry_rows, status_text
 from eaa.cli.files import load_input
 from eaa.cli.params import Within
@@ -19,12 +18,13 @@ from eaa.cli.platform_subjects import Platform, parse_platform
 from eaa.cli.provider_options import ProviderOptions, cache_folder, cache_option, network_options
 from eaa.cli.reference_store import store_option
 from eaa.endorsements.amd_roots import AMD_ARKS
+from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.subject import Subject
-from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.expiry import expiries
+from eaa.verify.fetched import TrustRoot
 
 __all__ = ["endorsements"]
 
@@ -32,7 +32,7 @@ _UNAVAILABLE = 40
 
 _anchor_option = click.option(
     "--trust-anchor", multiple=True, metavar="FILE",
-    help="Root certificate, PEM or DER, to trust instead of Intel's and AMD's. Repeatable.",
+    help="Root certificate, PEM or DER, to trust instead of the vendors'. Repeatable.",
 )  # fmt: skip
 _for_option = click.option(
     "--for", "evidence", multiple=True, metavar="FILE",
@@ -66,6 +66,8 @@ def endorsements() -> None:
 @click.pass_context
 def fetch(ctx: click.Context, /, **options: Any) -> None:
     """Fetch all that EVIDENCE, quotes and reports, needs, even if what is there still holds."""
+    from eaa.cli.endorsements_fetch import fetch_platforms  # noqa: PLC0415 - HTTP is for those who fetch
+
     provider = ProviderOptions.take(options)
     settings = provider.settings(always=True, allow_rollback=options["allow_rollback"])
     if settings is None:
@@ -195,8 +197,8 @@ def _cache(options: dict[str, Any]) -> EndorsementCache:
     return EndorsementCache(cache_folder(options["endorsement_cache"]))
 
 
-def _anchors(options: dict[str, Any]) -> tuple[Certificate, ...]:
-    return load_anchors(options["trust_anchor"]) or (*INTEL_SGX_ROOTS, *AMD_ARKS)
+def _anchors(options: dict[str, Any]) -> tuple[TrustRoot, ...]:
+    return load_anchors(options["trust_anchor"]) or (*INTEL_SGX_ROOTS, *AMD_ARKS, *HYGON_HRKS)
 
 
 def _now() -> datetime:

@@ -4,51 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from eaa.cli.endorsements_result import Result
 from eaa.cli.platform_subjects import Platform
 from eaa.endorsements.subject import Subject
-from eaa.endorsements.x509 import Certificate
-from eaa.errors import EAAError, EndorsementNotFound, ProviderError
+from eaa.errors import EndorsementNotFound, ProviderError
 from eaa.provider.endorser import Endorser
 from eaa.provider.opening import open_endorser
 from eaa.provider.settings import ProviderSettings
-from eaa.verify.claims import rfc3339
+from eaa.verify.fetched import TrustRoot
 
-__all__ = ["Result", "fetch_platforms"]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one endorsement."""
-
-    name: str  # of the subject, or of the evidence that names none
-    source: str
-    expires: datetime | None
-    error: EAAError | None
-
-    @property
-    def row(self) -> tuple[str, ...]:
-        if self.error is not None:
-            return self.name, "failed", str(self.error)
-        return self.name, f"until {rfc3339(self.expires)}" if self.expires else "-", self.source
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "subject": self.name,
-            "source": self.source or None,
-            "expires": rfc3339(self.expires) if self.expires else None,
-            "error": None if self.error is None else {"code": self.error.code, "message": str(self.error)},
-        }
+__all__ = ["fetch_platforms"]
 
 
 def fetch_platforms(
     platforms: Sequence[Platform],
     settings: ProviderSettings,
     *,
-    trust_anchors: Sequence[Certificate],
+    trust_anchors: Sequence[TrustRoot],
     now: Callable[[], datetime],
 ) -> tuple[list[Result], tuple[str, ...]]:
     """Each endorsement that ``platforms`` need, once; and what is to be said of the providers."""
@@ -58,7 +32,7 @@ def fetch_platforms(
 async def _fetch_all(
     platforms: Sequence[Platform],
     settings: ProviderSettings,
-    anchors: Sequence[Certificate],
+    anchors: Sequence[TrustRoot],
     now: Callable[[], datetime],
 ) -> tuple[list[Result], tuple[str, ...]]:
     results: dict[str, Result] = {}

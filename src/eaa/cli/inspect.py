@@ -12,6 +12,12 @@ from eaa.cli.console import EXIT_CODES, as_json, clean, debug_option, emit, outl
 from eaa.cli.describe_certificate import describe_certificate, describe_certificates, describe_crl
 from eaa.cli.describe_document import describe_endorsements, describe_identity, describe_tcb_info
 from eaa.cli.describe_event_log import describe_event_log
+from eaa.cli.describe_psp import (
+    describe_csv_report,
+    describe_hygon_certificates,
+    describe_sev_certificates,
+    describe_sev_report,
+)
 from eaa.cli.describe_quote import describe_enclave_report, describe_quote, describe_td_report
 from eaa.cli.describe_snp import describe_snp_report, describe_table
 from eaa.cli.files import load_input
@@ -27,12 +33,16 @@ _DESCRIBE: Mapping[Kind, Callable[[bytes], dict[str, Any]]] = MappingProxyType(
         Kind.ENCLAVE_REPORT: describe_enclave_report,
         Kind.TD_REPORT: describe_td_report,
         Kind.SNP_REPORT: describe_snp_report,
+        Kind.SEV_REPORT: describe_sev_report,
+        Kind.CSV_REPORT: describe_csv_report,
         Kind.EVENT_LOG: describe_event_log,
         Kind.PCK_CERTIFICATE: describe_certificate,
         Kind.VEK_CERTIFICATE: describe_certificate,
         Kind.CERTIFICATE: describe_certificate,
         Kind.CERTIFICATE_CHAIN: describe_certificates,
         Kind.CERTIFICATE_TABLE: describe_table,
+        Kind.SEV_CERTIFICATES: describe_sev_certificates,
+        Kind.HYGON_CERTIFICATES: describe_hygon_certificates,
         Kind.REVOCATION_LIST: describe_crl,
         Kind.TCB_INFO: describe_tcb_info,
         Kind.ENCLAVE_IDENTITY: describe_identity,
@@ -48,9 +58,10 @@ _DESCRIBE: Mapping[Kind, Callable[[bytes], dict[str, Any]]] = MappingProxyType(
 def inspect(file: str, output: str) -> None:
     """Show what is in FILE (- for stdin), every field by its name. Nothing is verified.
 
-    FILE holds a quote, report body or SEV-SNP report, a PCK, VEK or other certificate, a certificate
-    chain or table, a revocation list, a TCB info, an enclave identity, collateral, or an event log;
-    binary, hexadecimal, base64, PEM, a stored HTTP response, or inside JSON.
+    FILE holds a quote, report body, or report of SEV-SNP, SEV or CSV, a PCK, VEK or other certificate, a
+    certificate chain or table, AMD's or Hygon's certificates in their own formats, a revocation list, a TCB
+    info, an enclave identity, collateral, or an event log; binary, hexadecimal, base64, PEM, a stored HTTP
+    response, or inside JSON.
 
     \b
     Examples:

@@ -20,7 +20,6 @@ from eaa.cli.subjects import SUBJECTS, Subject
 from eaa.cli.verdict import Verdict, failure_fields, verified_fields
 from eaa.endorsements.evidence_kinds import recognise_evidence
 from eaa.endorsements.recognise import Kind, Recognised
-from eaa.endorsements.x509 import Certificate
 from eaa.errors import (
     BindingError,
     EAAError,
@@ -32,7 +31,7 @@ from eaa.errors import (
 )
 from eaa.verify.claims import rfc3339
 from eaa.verify.result import Binding, VerifiedEvidence
-from eaa.verify.schemes import SCHEMES, Memos, Question
+from eaa.verify.schemes import SCHEMES, Memos, Question, TrustRoot
 
 __all__ = ["Request", "judge"]
 
@@ -43,7 +42,7 @@ class Request:
 
     data: bytes
     collateral: CollateralFiles
-    trust_anchors: Sequence[Certificate] | None  # None: the vendor's
+    trust_anchors: Sequence[TrustRoot] | None  # None: the vendor's
     binding: Binding
     policy: Policy
     has_reference: bool

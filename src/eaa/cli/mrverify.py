@@ -22,7 +22,8 @@ from eaa.storage.reference_store import ReferenceStore
 __all__ = ["mrverify"]
 
 _ACTIONS = (
-    "sigstruct", "mr_enclave", "from_quote", "mr_td", "snp_measurement", "list_entries", "remove", "export",
+    "sigstruct", "mr_enclave", "from_quote", "mr_td", "snp_measurement", "csv_measure",
+    "list_entries", "remove", "export",
 )  # fmt: skip
 #: What each option belongs to.
 _OWNERS = {
@@ -33,7 +34,7 @@ _OWNERS = {
     "unverified": ("from_quote",),
     "fields": ("from_quote",),
     **dict.fromkeys(TD_FIELDS, ("mr_td", "from_quote")),
-    "label": ("sigstruct", "mr_enclave", "mr_td", "snp_measurement", "from_quote"),
+    "label": ("sigstruct", "mr_enclave", "mr_td", "snp_measurement", "csv_measure", "from_quote"),
 }
 
 
@@ -55,6 +56,10 @@ _OWNERS = {
 @click.option(
     "--snp-measurement", type=HexBytes(48), metavar="HEX",
     help="Record this launch digest of an SEV-SNP guest, 48 bytes.",
+)  # fmt: skip
+@click.option(
+    "--csv-measure", type=HexBytes(32), metavar="HEX",
+    help="Record this launch measurement of a Hygon CSV guest, 32 bytes.",
 )  # fmt: skip
 @click.option(
     "--from-quote", metavar="FILE",
@@ -146,6 +151,8 @@ def _measured(options: dict[str, Any]) -> Measured:
         return given_td(given_patterns(options))
     if options["snp_measurement"] is not None:
         return given("snp", options["snp_measurement"])
+    if options["csv_measure"] is not None:
+        return given("csv", options["csv_measure"])
     return given("sgx", options["mr_enclave"])
 
 

@@ -52,7 +52,7 @@ def render(found: dict[str, Any]) -> str:
     recorded = found["recorded"]
     lines = [f"{found['verdict'].upper()}  {found['code']}"]
     lines += [f"  {clean(reason)}" for reason in found["reasons"]]
-    name = {"tdx": "mr_td", "snp": "measurement"}.get(found["tee"], "mr_enclave")
+    name = {"tdx": "mr_td", "snp": "measurement", "csv": "measure"}.get(found["tee"], "mr_enclave")
     rows: list[tuple[str, Any]] = [(name, value) for value in found["measurements"] or ()]
     rows += [(pin, _value(value)) for pin, value in (found["further"] or {}).items()]
     rows += [(key, found[key]) for key in ("mr_signer", "isv_prod_id", "isv_svn") if found[key] is not None]

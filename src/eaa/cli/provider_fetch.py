@@ -12,19 +12,27 @@ from eaa.codec.canonical_json import canonical_json
 from eaa.codec.pem import encode_pem
 from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.collateral import IntelCollateral, SignedDocument
-from eaa.endorsements.x509 import Certificate
+from eaa.endorsements.subject import HygonChainSubject
 from eaa.evidence.dcap_quote import DcapQuote
+from eaa.evidence.hygon_csv import CsvReport
 from eaa.provider.opening import open_endorser
 from eaa.provider.platform_endorsements import collateral_for, endorsements_for
 from eaa.provider.settings import ProviderSettings
+from eaa.provider.source import Source
+from eaa.verify.fetched import TrustRoot
 
 __all__ = ["fetch_files"]
 
 
 def fetch_files(
-    data: bytes, settings: ProviderSettings, *, trust_anchors: Sequence[Certificate], now: datetime
+    data: bytes,
+    settings: ProviderSettings,
+    *,
+    more: Sequence[Source] = (),
+    trust_anchors: Sequence[TrustRoot],
+    now: datetime,
 ) -> tuple[CollateralFiles, tuple[str, ...]]:
-    """All that the evidence in ``data`` needs, and what is to be said of it.
+    """All that the evidence in ``data`` needs, and what is to be said of it; ``more`` is asked first.
 
     Raises:
         ProviderError: it is not to be had.
@@ -32,19 +40,26 @@ def fetch_files(
         ConfigError: a provider is not configured as it must be.
     """
     platform = parse_platform("evidence", data)
-    return asyncio.run(_fetch(platform, settings, trust_anchors, now))
+    return asyncio.run(_fetch(platform, settings, more, trust_anchors, now))
 
 
 async def _fetch(
-    platform: Platform, settings: ProviderSettings, anchors: Sequence[Certificate], now: datetime
+    platform: Platform,
+    settings: ProviderSettings,
+    more: Sequence[Source],
+    anchors: Sequence[TrustRoot],
+    now: datetime,
 ) -> tuple[CollateralFiles, tuple[str, ...]]:
-    async with open_endorser(settings, trust_anchors=anchors, now=lambda: now) as opened:
+    async with open_endorser(settings, trust_anchors=anchors, more=more, now=lambda: now) as opened:
         evidence = platform.evidence
         if isinstance(evidence, DcapQuote):
             files = _intel(await collateral_for(evidence, opened.endorser, opened.update))
+        elif isinstance(evidence, CsvReport):
+            held = await opened.endorser.endorsement(HygonChainSubject(evidence.serial_number))
+            files = {"fetched hsk_cek.cert": held.fetched.body}
         else:
             files = _amd(await endorsements_for(evidence, opened.endorser))
-        sources = sorted({held.kept.source for held in opened.endorser.held()})
+        sources = sorted({item.kept.source for item in opened.endorser.held()})
         notes = (*opened.notes, f"endorsements come from {', '.join(sources)}")
     return CollateralFiles(files, {}), notes
 

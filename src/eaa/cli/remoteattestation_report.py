@@ -25,8 +25,10 @@ _NONE_RECORDED = "reference_values"
 _REJECTED = 10
 _MAX_LABEL_DIGITS = 12
 #: What records a measurement, and what it is called, by TEE.
-_OPTIONS = {"sgx": "--mr-enclave", "tdx": "--mr-td", "snp": "--snp-measurement"}
-_NAMES = {"sgx": "MRENCLAVE", "tdx": "MRTD", "snp": "launch measurement"}
+_OPTIONS = {
+    "sgx": "--mr-enclave", "tdx": "--mr-td", "snp": "--snp-measurement", "csv": "--csv-measure",
+}  # fmt: skip
+_NAMES = {"sgx": "MRENCLAVE", "tdx": "MRTD", "snp": "launch measurement", "csv": "launch measurement"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

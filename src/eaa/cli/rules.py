@@ -8,6 +8,7 @@ from typing import Any
 
 from eaa.appraisal.result import AttestationResult
 from eaa.cli.evidence import event_log_bytes
+from eaa.evidence.event_hash import HashAlgorithm
 from eaa.evidence.event_log import parse_event_log
 from eaa.evidence.event_replay import RtmrComparison, compare_with_rtmrs
 from eaa.verify.primitives import equal
@@ -38,26 +39,36 @@ def event_log_rules(
     """The rules and the reasons against; both empty without a log.
 
     Raises:
-        FormatError: the log is malformed or has no SHA-384 bank.
+        FormatError: the log is malformed or has no bank of the registers' hash.
     """
     if log is None:
         return [], []
     if rt_mrs is None:
-        kind = "SNP report" if tee == "snp" else "SGX quote"
-        message = f"an {kind} has no RTMRs that the event log could be compared with"
+        message = f"{_WITHOUT_RTMRS[tee]} has no RTMRs that the event log could be compared with"
         return [rule("event_log", "rt_mr0", None, None, FAIL, message)], [message]
-    comparisons = compare_with_rtmrs(parse_event_log(event_log_bytes(log)), rt_mrs)
-    rules = [_replayed(item) for item in comparisons]
+    parsed = parse_event_log(event_log_bytes(log))
+    if tee == "csv":
+        comparisons = compare_with_rtmrs(parsed, rt_mrs, algorithm=HashAlgorithm.SM3_256, first=1)
+    else:
+        comparisons = compare_with_rtmrs(parsed, rt_mrs)
+    claim = "rtmr" if tee == "csv" else "rt_mr"
+    rules = [_replayed(item, claim) for item in comparisons]
     return rules, [rule["message"] for rule in rules if rule["verdict"] == FAIL]
 
 
-def _replayed(item: RtmrComparison) -> dict[str, Any]:
+_WITHOUT_RTMRS = {
+    "sgx": "an SGX quote", "snp": "an SNP report", "sev": "an SEV report",
+    "csv": "a CSV report of version 1",
+}  # fmt: skip
+
+
+def _replayed(item: RtmrComparison, claim: str) -> dict[str, Any]:
     name = f"event_log.rtmr{item.rtmr}"
     message = f"RTMR{item.rtmr} is the replay of {len(item.events)} events"
     if item.parting is not None:
         message = f"RTMR{item.rtmr} is not the replay of the event log: {item.parting.describe()}"
     return rule(
-        name, f"rt_mr{item.rtmr}", item.replayed.hex(), item.quoted.hex(),
+        name, f"{claim}{item.rtmr}", item.replayed.hex(), item.quoted.hex(),
         PASS if item.matches else FAIL, message,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from eaa.appraisal.policy_snp import SnpPolicy
 from eaa.evidence.snp_bits import GUEST_POLICY_BITS, PLATFORM_INFO_BITS
 from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
 
-__all__ = ["MinimumTcb", "snp_options", "snp_policy"]
+__all__ = ["Abi", "MinimumTcb", "snp_options", "snp_policy"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from eaa.cli.collateral import read_collateral
 from eaa.cli.files import CollateralFiles
 from eaa.endorsements.amd_endorsements import AmdParts, parts_of_pool
+from eaa.endorsements.kds_address import KDS_URL, vcek_address, vcek_levels
 from eaa.evidence.snp import SnpReport, parse_snp_report
 from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_evidence import parse_snp_evidence
@@ -16,7 +18,6 @@ from eaa.verify.snp_result import snp_report_claims
 
 __all__ = ["SnpSubject"]
 
-_KDS = "https://kdsintf.amd.com"
 #: Turin's chips have 8 bytes of identity, earlier ones 64 [AMD-KDS 4.1].
 _TURIN_HWID_BYTES = 8
 
@@ -63,10 +64,12 @@ class SnpSubject:
         if product is None:
             return lines
         if key == SigningKey.VCEK.name and chip is not None:
-            lines += ["AMD publishes them:", f"  {_KDS}/vcek/v1/{product}/{chip}?{_levels(self._report)}"]
+            address = vcek_address(SnpProduct(product), bytes.fromhex(chip))
+            query = urlencode(vcek_levels(self._report.reported_tcb))
+            lines += ["AMD publishes them:", f"  {KDS_URL}/{address}?{query}"]
         else:
             lines.append("the machine hands its VLEK over with the report; AMD publishes the list:")
-        return [*lines, f"  {_KDS}/{key.lower()}/v1/{product}/crl"]
+        return [*lines, f"  {KDS_URL}/{key.lower()}/v1/{product}/crl"]
 
 
 def _product(report: SnpReport) -> SnpProduct | None:
@@ -76,12 +79,3 @@ def _product(report: SnpReport) -> SnpProduct | None:
 
 def _hwid(report: SnpReport) -> bytes:
     return report.body.chip_id[:_TURIN_HWID_BYTES] if report.has_fmc else report.body.chip_id
-
-
-def _levels(report: SnpReport) -> str:
-    """The patch levels as the service's parameters [AMD-KDS 4.1]."""
-    tcb = report.reported_tcb
-    levels = {"blSPL": tcb.bootloader, "teeSPL": tcb.tee, "snpSPL": tcb.snp, "ucodeSPL": tcb.microcode}
-    if tcb.fmc is not None:
-        levels = {"fmcSPL": tcb.fmc, **levels}
-    return "&".join(f"{name}={level:02d}" for name, level in levels.items())

@@ -7,7 +7,9 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from eaa.cli.files import CollateralFiles
+from eaa.cli.subject_csv import CsvSubject
 from eaa.cli.subject_dcap import DcapSubject
+from eaa.cli.subject_sev import SevSubject
 from eaa.cli.subject_snp import SnpSubject
 from eaa.endorsements.recognise import Kind
 from eaa.verify.schemes import Endorsements
@@ -50,5 +52,10 @@ class Subject(Protocol):
 
 
 SUBJECTS: Mapping[Kind, Callable[[bytes], Subject]] = MappingProxyType(
-    {Kind.DCAP_QUOTE: DcapSubject, Kind.SNP_REPORT: SnpSubject}
+    {
+        Kind.DCAP_QUOTE: DcapSubject,
+        Kind.SNP_REPORT: SnpSubject,
+        Kind.SEV_REPORT: SevSubject,
+        Kind.CSV_REPORT: CsvSubject,
+    }
 )

@@ -27,6 +27,8 @@ _MEASUREMENTS = {
         "vmpl",
         "chip_id",
     ),
+    "sev": ("launch_digest", "mnonce", "policy_names", "product", "cek_sha256"),
+    "csv": ("measure", "policy_names", "build", "serial_number", "cek_sha256"),
     "tdx": ("mr_td", "rt_mr0", "rt_mr1", "rt_mr2", "rt_mr3", "mr_seam"),
 }
 _SHOWN = 24

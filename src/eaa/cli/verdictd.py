@@ -14,12 +14,6 @@ from eaa import __version__
 from eaa.cli.console import EXIT_CODES, debug_option
 from eaa.cli.invocation import prepare_streams
 from eaa.cli.service_command import ServiceCommand, say
-from eaa.cli.verdictd_inputs import channel_config, evidence_source
-from eaa.cli.verdictd_run import run_supervisor, run_worker
-from eaa.services.verdictd.config import load_config
-from eaa.services.verdictd.core import rewrap
-from eaa.services.verdictd.logs import configure_logs
-from eaa.services.verdictd.tls_files import require_certificate
 
 __all__ = ["main", "verdictd"]
 
@@ -157,6 +151,14 @@ def verdictd(
       verdictd --simulated --attester simulated
       verdictd -C /etc/verdictd.toml --collateral /var/lib/verdictd/collateral
     """
+    # The service takes a second to import; its help, version and complaints about flags do without.
+    from eaa.cli.verdictd_inputs import channel_config, evidence_source
+    from eaa.cli.verdictd_run import run_supervisor, run_worker
+    from eaa.services.structured_logs import configure_logs
+    from eaa.services.tls_files import require_certificate
+    from eaa.services.verdictd.config import load_config
+    from eaa.services.verdictd.core import rewrap
+
     loaded = load_config(config, _flags(values), os.environ)
     configure_logs(loaded.log.level, loaded.log.format)
     if rewrap_keys:

@@ -18,6 +18,7 @@ from eaa.cli.anchors import load_anchors
 from eaa.cli.files import load_collateral
 from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.bundle import read_endorsement_folder, read_endorsements
+from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.endorsements.pool import EndorsementPool, merge
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.tcb import TcbStatus
@@ -119,11 +120,13 @@ def _pool(paths: tuple[Path, ...]) -> tuple[EndorsementPool | None, list[str]]:
 def _verifier(
     name: str, config: VerdictdConfig, pool: EndorsementPool | None, *, allow_null: bool
 ) -> EvidenceVerifier | NullVerifier:
-    snp = config.verification.snp
+    verification = config.verification
+    snp = verification.snp
     policy = Policy(accepted_statuses=_STATUSES, allow_debug=True, snp=snp.policy)
     return make_verifier(
         name, policy=policy, pool=pool, trust_anchors=_anchors(config), memo=Memo(_MEMO_ENTRIES),
         allow_null=allow_null, allow_missing_crl=snp.allow_missing_crl,
+        hygon_anchors=() if verification.simulated or verification.trust_anchors else HYGON_HRKS,
     )  # fmt: skip
 
 

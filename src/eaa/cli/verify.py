@@ -9,7 +9,8 @@ import click
 
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.reference_values import parse_reference_values
-from eaa.cli.anchors import load_anchors
+from eaa.cli.anchors import load_roots
+from eaa.cli.collateral_bundles import take_bundles
 from eaa.cli.console import EXIT_CODES, as_json, debug_option, emit, output_option
 from eaa.cli.files import load_collateral, load_input
 from eaa.cli.judge import Request
@@ -17,11 +18,13 @@ from eaa.cli.judge_fetching import judge_fetching
 from eaa.cli.params import HexBytes, StatusList, Time
 from eaa.cli.policy_options import policy_options
 from eaa.cli.provider_options import ProviderOptions, provider_options
+from eaa.cli.psp_options import psp_options, psp_policies
 from eaa.cli.snp_options import snp_options, snp_policy
 from eaa.cli.verdict import Verdict, failure_fields
 from eaa.cli.verdict_text import render
 from eaa.endorsements.tcb import TcbStatus
-from eaa.errors import ConfigError, FormatError
+from eaa.endorsements.x509 import Certificate
+from eaa.errors import ConfigError, FormatError, SignatureError
 from eaa.verify.claims import rfc3339
 from eaa.verify.result import Binding
 
@@ -34,16 +37,20 @@ _REPORT_DATA_BYTES = 64
 @click.argument("file", metavar="FILE|-")
 @click.option(
     "--collateral", multiple=True, metavar="PATH",
-    help="Endorsements: a file, or a folder of them. Repeatable. Without, and without --fetch: "
+    help="Endorsements: a file, a folder of them, or a bundle. Repeatable. Without, and without --fetch: "
     "exit code 40, and what is needed.",
 )  # fmt: skip
+@click.option(
+    "--signed-by", metavar="FILE", help="Public key of who signed the bundle, PEM.  [default: the owner's]"
+)
 @click.option(
     "--at", type=Time(), metavar="TIME",
     help="Judge as of this time: RFC 3339 with an offset, or unix seconds.  [default: now]",
 )  # fmt: skip
 @click.option(
     "--nonce", type=HexBytes(16, most=64), metavar="HEX",
-    help="Report data must be these 16 to 64 bytes, then zero bytes up to 64. All 64 are compared.",
+    help="Report data must be these 16 to 64 bytes, then zero bytes up to 64. All 64 are compared. "
+    "Of SEV, 16 bytes: its nonce.",
 )  # fmt: skip
 @click.option(
     "--report-data", type=HexBytes(_REPORT_DATA_BYTES), metavar="HEX",
@@ -62,10 +69,12 @@ _REPORT_DATA_BYTES = 64
 @policy_options
 @click.option("--allow-debug", is_flag=True, help="Accept evidence of a debug enclave, TD or guest.")
 @snp_options
+@psp_options
 @click.option("--event-log", metavar="FILE", help="CCEL to replay against the RTMRs of the quote.")
 @click.option(
     "--trust-anchor", multiple=True, metavar="FILE",
-    help="Root certificate, PEM or DER, to trust instead of the vendor's. Repeatable.",
+    help="Root certificate, PEM, DER or in the vendor's own form, to trust instead of the vendor's. "
+    "Repeatable.",
 )  # fmt: skip
 @provider_options
 @click.option("--explain", is_flag=True, help="Show each rule: claim, expected, came, verdict.")
@@ -76,9 +85,10 @@ _REPORT_DATA_BYTES = 64
 def verify(ctx: click.Context, /, **options: Any) -> None:
     """Verify the evidence in FILE (- for stdin) and appraise it.
 
-    FILE holds an SGX or TDX quote or an SEV-SNP report: raw, hexadecimal, base64, PEM or inside JSON; a
-    report may have its certificates with it. It is verified up to Intel's or AMD's root, revocation
-    included, and its TCB is judged. Without --reference no measurement is compared;
+    FILE holds an SGX or TDX quote or a report of SEV-SNP, SEV or Hygon CSV: raw, hexadecimal, base64, PEM or
+    inside JSON; a report may have its certificates with it. It is verified up to its vendor's root,
+    revocation included where there is any, and its TCB is judged. Without --reference no measurement is
+    compared;
     without --nonce or --report-data it may be a replay. Both are said in the output.
 
     \b
@@ -104,12 +114,13 @@ def _verdict(options: dict[str, Any]) -> Verdict:
     now = options["at"] or datetime.now(UTC)
     binding = Binding(report_data=_report_data(options), config_id=options["config_id"])
     policy = _policy(options)
-    anchors = load_anchors(options["trust_anchor"])
+    anchors = load_roots(options["trust_anchor"])
     log = options["event_log"]
     try:
+        files, bundles = take_bundles(load_collateral(options["collateral"]), signed_by=options["signed_by"])
         request = Request(
             data=load_input(options["file"]),
-            collateral=load_collateral(options["collateral"]),
+            collateral=files,
             trust_anchors=anchors or None,
             binding=binding,
             policy=policy,
@@ -118,11 +129,14 @@ def _verdict(options: dict[str, Any]) -> Verdict:
             allow_missing_crl=options["allow_missing_crl"],
             now=now,
         )
-    except FormatError as error:  # an input that is too large
+    # An input that is too large, or a bundle that is not believed.
+    except (FormatError, SignatureError) as error:
         return Verdict(
             **failure_fields(error), reasons=[str(error)], notes=[], verified_at=rfc3339(now)
         )  # fmt: skip
-    return judge_fetching(request, settings, anchors)
+    # What is fetched is X.509, and so are its roots.
+    fetching = [item for item in anchors if isinstance(item, Certificate)]
+    return judge_fetching(request, settings, fetching, bundles)
 
 
 def _report_data(options: dict[str, Any]) -> bytes | None:
@@ -140,6 +154,7 @@ def _policy(options: dict[str, Any]) -> Policy:
         reference = parse_reference_values(load_input(name)) if name is not None else None
     except FormatError as error:
         raise ConfigError(f"{name}: {error}", detail="reference_values", file=name) from None
+    sev, csv = psp_policies(options)
     return Policy(
         accepted_statuses=statuses,
         grace_days=options["grace_days"],
@@ -148,4 +163,6 @@ def _policy(options: dict[str, Any]) -> Policy:
         allow_debug=options["allow_debug"],
         reference_values=reference,
         snp=snp_policy(options),
+        sev=sev,
+        csv=csv,
     )

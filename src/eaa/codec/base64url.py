@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 
 from eaa.errors import FormatError
@@ -11,7 +10,7 @@ __all__ = ["decode_base64url", "encode_base64url"]
 
 
 def encode_base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
 
 
 def decode_base64url(text: str, what: str, field: str) -> bytes:
@@ -30,4 +29,4 @@ def decode_base64url(text: str, what: str, field: str) -> bytes:
     return data
 
 
-_STANDARD = bytes.maketrans(b"-_", b"+/")
+_URL_SAFE, _STANDARD = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")

@@ -17,6 +17,7 @@ Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | 
 
 #: Objects and arrays inside each other, the outermost counted.
 MAX_DEPTH = 64
+_PLAIN_DEPTH = 8
 _SPEC = "[RFC8785 §3.2]"
 
 
@@ -30,14 +31,18 @@ def canonical_json(value: Json, what: str) -> bytes:
             such text says alike to all: an integer beyond 2^53, a number that is not finite, text with a
             lone surrogate, or what is not JSON at all.
     """
-    _require_shallow(value, what)
     try:
-        text = _plain(value) or rfc8785.dumps(value)
+        text = _plain(value) or _any(value, what)
     except ValueError as error:  # the library's own, and what it lets through: a key with a lone surrogate
         raise _error(what, _without_value(error), "not_canonical") from None
     if len(text) > MAX_DOCUMENT_BYTES:
         raise _error(what, f"{len(text)} bytes exceed {MAX_DOCUMENT_BYTES}", "too_large")
     return text
+
+
+def _any(value: Json, what: str) -> bytes:
+    _require_shallow(value, what)
+    return rfc8785.dumps(value)
 
 
 def _require_shallow(value: Json, what: str) -> None:
@@ -50,11 +55,11 @@ def _require_shallow(value: Json, what: str) -> None:
 
 
 def _plain(value: Json) -> bytes | None:
-    """The text of what has only text, and objects of text under names in ASCII: most of what is hashed.
+    """The text of what has only text, and few levels of it under names in ASCII: most of what is hashed.
 
     Others sort names in another order, or write numbers in another way.
     """
-    if not _is_plain(value):
+    if not _is_plain(value, _PLAIN_DEPTH):
         return None
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
@@ -62,10 +67,15 @@ def _plain(value: Json) -> bytes | None:
         return None  # a lone surrogate, for which there is an error
 
 
-def _is_plain(value: Json) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(name, str) and name.isascii() and _is_plain(value[name]) for name in value)
-    return isinstance(value, str)
+def _is_plain(value: Json, levels: int) -> bool:
+    if not isinstance(value, dict):
+        return isinstance(value, str)
+    for name, item in value.items():
+        if not (levels and isinstance(name, str) and name.isascii()):
+            return False
+        if not (isinstance(item, str) or _is_plain(item, levels - 1)):
+            return False
+    return True
 
 
 def _children(value: Json) -> Iterable[Json]:

@@ -179,21 +179,31 @@ def startup_locality(event: Event) -> int | None:
     return locality[0]
 
 
-def compare_with_rtmrs(log: EventLog, rtmrs: tuple[bytes, bytes, bytes, bytes]) -> tuple[RtmrComparison, ...]:
-    """Compare ``log`` with RTMR0 to RTMR3 of a TDX quote, 48 bytes each ``[UEFI-CC §38.4.1]``.
+def compare_with_rtmrs(
+    log: EventLog,
+    rtmrs: tuple[bytes, bytes, bytes, bytes],
+    *,
+    algorithm: HashAlgorithm = HashAlgorithm.SHA384,
+    first: int = 0,
+) -> tuple[RtmrComparison, ...]:
+    """Compare registers 1 to 4 of ``log`` with four RTMRs, the first of which is number ``first``.
 
-    That the quote is genuine and fresh is the caller's business. MRTD (register 0) is measured by the
-    TDX module, not extended by events, and is not compared.
+    Those of a TDX quote are RTMR0 to RTMR3, 48 bytes each ``[UEFI-CC §38.4.1]``; those of a CSV report of
+    version 2 are RTMR1 to RTMR4, 32 bytes each, in SM3. That the evidence is genuine and fresh is the
+    caller's business. Register 0, which module or firmware measure themselves (MRTD, RTMR0 of CSV), is not
+    compared.
 
     Raises:
-        UsageError: ``rtmrs`` is not four times 48 bytes.
-        FormatError: the log has no SHA-384 bank, or an extended event lacks its SHA-384 digest.
+        UsageError: ``rtmrs`` is not four values of ``algorithm``.
+        FormatError: the log has no bank of ``algorithm``, or an extended event lacks its digest.
     """
-    algorithm = HashAlgorithm.SHA384
-    if len(rtmrs) != 4 or any(len(value) != algorithm.digest_size for value in rtmrs):
-        raise UsageError("four RTMRs of 48 bytes each are needed", detail="rtmr_size")
+    size = algorithm.digest_size
+    if len(rtmrs) != 4 or any(len(value) != size for value in rtmrs):
+        raise UsageError(f"four RTMRs of {size} bytes each are needed", detail="rtmr_size")
     _require_bank(log, algorithm)
-    return tuple(_compare(log, rtmr, quoted, algorithm) for rtmr, quoted in enumerate(rtmrs))
+    return tuple(
+        _compare(log, first + index, index + 1, quoted, algorithm) for index, quoted in enumerate(rtmrs)
+    )
 
 
 def _require_bank(log: EventLog, algorithm: HashAlgorithm) -> None:
@@ -207,11 +217,13 @@ def _require_bank(log: EventLog, algorithm: HashAlgorithm) -> None:
         )
 
 
-def _compare(log: EventLog, rtmr: int, quoted: bytes, algorithm: HashAlgorithm) -> RtmrComparison:
+def _compare(
+    log: EventLog, rtmr: int, register: int, quoted: bytes, algorithm: HashAlgorithm
+) -> RtmrComparison:
     events = tuple(
         event
         for event in log.events
-        if event.register == rtmr + 1 and event.event_type != EventType.EV_NO_ACTION
+        if event.register == register and event.event_type != EventType.EV_NO_ACTION
     )
     states = [bytes(algorithm.digest_size)]
     for event in events:
@@ -220,7 +232,7 @@ def _compare(log: EventLog, rtmr: int, quoted: bytes, algorithm: HashAlgorithm) 
     matches = states[-1] == quoted
     return RtmrComparison(
         rtmr=rtmr,
-        register=rtmr + 1,
+        register=register,
         matches=matches,
         replayed=states[-1],
         quoted=quoted,

@@ -5,10 +5,10 @@ serial number of the chip, and an HMAC-SM3 over both under the guest's nonce. CS
 1; CSV3 with firmware build 2337 and later has version 2 too, which adds registers that the guest extends.
 
 **Masks.** In version 1 the firmware masks every field of the tee info up to the signature, and of the
-signer certificate and serial number, with a number of 4 bytes (``anonce``) that stands in the clear. The
-signature and the HMAC are over the masked bytes. csv-rs, with which guest components collect reports, checks
-the HMAC, takes the mask off the signer and overwrites 32 bytes that the HMAC covers: such a report is
-*restored*, and its HMAC cannot be checked again.
+signer certificate and serial number, with a number of 4 bytes (``anonce``) that stands in the clear, and that
+nothing signs. The signature and the HMAC are over the masked bytes. csv-rs, with which guest components
+collect reports, checks the HMAC, takes the mask off the signer and overwrites 32 bytes that the HMAC covers:
+such a report is *restored*, and its HMAC cannot be checked again.
 """
 
 from __future__ import annotations

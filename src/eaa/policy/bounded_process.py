@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from eaa.errors import InternalError
+from eaa.errors import InternalError, PolicyError
 
-__all__ = ["MAX_SECONDS", "Unfinished", "ask", "bound"]
+__all__ = ["MAX_SECONDS", "ask", "bound"]
 
 MAX_SECONDS = 5.0
 _MAX_MEMORY_BYTES = 1024**3
@@ -20,15 +20,11 @@ _MAX_MEMORY_BYTES = 1024**3
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "PATH", "PYTHONPATH")
 
 
-class Unfinished(Exception):
-    """There is no answer; the text says why."""
-
-
 def ask(module: str, request: bytes, *, seconds: float) -> dict[str, Any]:
     """What ``python -m module`` writes to standard output, a JSON object, for ``request`` on its input.
 
     Raises:
-        Unfinished: it took longer than ``seconds``, or more than 1 GiB.
+        PolicyError: ``policy.unfinished``: it took longer than ``seconds``, or more than 1 GiB.
         InternalError: ``internal.examiner``: it cannot be run.
     """
     try:
@@ -41,9 +37,11 @@ def ask(module: str, request: bytes, *, seconds: float) -> dict[str, Any]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Unfinished(f"it is not evaluated after {seconds:g} seconds") from None
+        raise PolicyError(f"it is not evaluated after {seconds:g} seconds", detail="unfinished") from None
     if done.returncode < 0:
-        raise Unfinished("it ended by itself: it needs too much memory, or is nested too deep")
+        raise PolicyError(
+            "it ended by itself: it needs too much memory, or is nested too deep", detail="unfinished"
+        )
     if done.returncode != 0:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise InternalError(f"the examiner ended with {done.returncode}: {last[:300]}", detail="examiner")

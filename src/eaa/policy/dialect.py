@@ -15,7 +15,7 @@ import regorus
 
 from eaa.policy.faults import describe_fault, text_error
 
-__all__ = ["MAX_POLICY_BYTES", "MODULE", "load_policy"]
+__all__ = ["MAX_POLICY_BYTES", "MODULE", "load_policy", "words"]
 
 #: The text of one policy in UTF-8.
 MAX_POLICY_BYTES = 256 * 1024
@@ -50,6 +50,11 @@ def load_policy(text: str) -> tuple[regorus.Engine, bool]:
         return _load(text, v0=True), False
     except RuntimeError as error:
         raise text_error(describe_fault(error)) from None
+
+
+def words(text: str) -> Iterator[str]:
+    """The words of a policy, keywords and names, that are not in strings or comments."""
+    return (match["word"] for match in _TOKEN.finditer(text) if match["word"])
 
 
 def _load(text: str, *, v0: bool) -> regorus.Engine:

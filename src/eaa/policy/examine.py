@@ -11,8 +11,8 @@ import sys
 import orjson
 
 from eaa.broker.records import PolicyKind
-from eaa.errors import FormatError
-from eaa.policy.bounded_process import MAX_SECONDS, Unfinished, ask, bound
+from eaa.errors import FormatError, PolicyError
+from eaa.policy.bounded_process import MAX_SECONDS, ask, bound
 from eaa.policy.faults import text_error
 
 __all__ = ["examine"]
@@ -32,7 +32,7 @@ def examine(kind: PolicyKind, text: str, *, seconds: float = MAX_SECONDS) -> tup
         raise text_error("it is not Unicode text") from None
     try:
         answer = ask("eaa.policy.examine", request, seconds=seconds)
-    except Unfinished as error:
+    except PolicyError as error:
         raise text_error(f"on the samples: {error}") from None
     if "fault" in answer:
         raise text_error(answer["fault"])

@@ -17,9 +17,10 @@ from eaa.broker.records import Policy
 from eaa.errors import FormatError, PolicyError
 from eaa.policy.dialect import load_policy
 from eaa.policy.faults import describe_fault
+from eaa.policy.reads import Members, members_read
 from eaa.policy.references import ReferenceLookup
 
-__all__ = ["UNDEFINED", "PreparedPolicies", "PreparedPolicy"]
+__all__ = ["UNDEFINED", "PreparedPolicies", "PreparedPolicy", "json_text"]
 
 #: What a rule has for a value that is undefined, or that the policy does not define.
 UNDEFINED = object()
@@ -28,6 +29,8 @@ UNDEFINED = object()
 MAX_POLICIES = 1024
 MAX_TEXT_CHARACTERS = 4 * 1024 * 1024
 
+#: Nothing that only looks like JSON once it is written.
+_ONLY_JSON = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _UNKNOWN_RULE = "not a valid rule path"
 
 
@@ -38,14 +41,21 @@ class PreparedPolicy:
         FormatError: ``format.policy``: the text is not a policy.
     """
 
-    __slots__ = ("_absent", "_engine", "_lookup", "_with_data", "is_v1")
+    __slots__ = ("_absent", "_engine", "_lookup", "_members", "_with_data", "is_v1")
 
     def __init__(self, text: str) -> None:
         self._engine, self.is_v1 = load_policy(text)
         self._lookup: ReferenceLookup | None = None
         self._absent: set[str] = set()
+        self._members: dict[tuple[str, ...], Members | None] = {}
         self._with_data = False
         self._engine.add_extension("query_reference_value", 1, self._query)
+
+    def read_by(self, rules: tuple[str, ...]) -> Members | None:
+        """See :func:`~eaa.policy.reads.members_read`."""
+        if rules not in self._members:
+            self._members[rules] = members_read(self._engine, rules)
+        return self._members[rules]
 
     def begin(
         self,
@@ -63,15 +73,10 @@ class PreparedPolicy:
         if self._with_data:
             self._engine.clear_data()
             self._with_data = False
-        try:
-            if data is not None:
-                self._with_data = True
-                self._engine.add_data(_bounded(data))
-            self._engine.set_input(_bounded(document))
-        except TypeError as error:
-            raise PolicyError(
-                f"the input is not JSON of at most 254 levels: {error}", detail="input"
-            ) from None
+        if data is not None:
+            self._with_data = True
+            self._engine.add_data(_bounded(data))
+        self._engine.set_input(_bounded(document))
 
     def rule(self, name: str) -> Any:
         """The value of the rule as JSON, sets as lists; :data:`UNDEFINED` if it has none.
@@ -134,8 +139,20 @@ class PreparedPolicies:
         self._characters -= self._known.pop(digest)[1]
 
 
+def json_text(document: Mapping[str, Any]) -> bytes:
+    """``document`` as JSON.
+
+    Raises:
+        PolicyError: ``policy.input``: it nests deeper than 254, or is not JSON.
+    """
+    try:
+        return orjson.dumps(document, option=_ONLY_JSON)
+    except TypeError as error:
+        raise PolicyError(f"the input is not JSON of at most 254 levels: {error}", detail="input") from None
+
+
 def _bounded(document: Mapping[str, Any]) -> dict[str, Any]:
     """``document``, if it nests no deeper than orjson does: the engine has no limit and ends the process."""
     plain = dict(document)
-    orjson.dumps(plain)
+    json_text(plain)
     return plain

@@ -4,42 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from eaa.broker.ports import ReferenceQuery
 from eaa.broker.records import ReferenceValue
 
-__all__ = ["ReferenceLookup"]
+__all__ = ["Answer", "ReferenceLookup", "answer"]
+
+
+class Answer(NamedTuple):
+    """What a query is told: ``found`` and the value, or ``missing`` or ``expired`` and ``None``."""
+
+    state: str
+    value: Any
+
+    def same_as(self, other: Answer) -> bool:
+        """Whether a policy cannot tell the two apart: Python's ``==`` does not tell ``true`` from 1."""
+        if self.state != other.state:
+            return False
+        return self.value is other.value or orjson.dumps(self.value) == orjson.dumps(other.value)
+
+
+_MISSING, _EXPIRED = Answer("missing", None), Answer("expired", None)
+
+
+def answer(values: Mapping[str, ReferenceValue], name: str, now: datetime) -> Answer:
+    """The answer to a query for ``name`` at ``now``. A value is expired from ``expires_at`` on."""
+    value = values.get(name)
+    if value is None:
+        return _MISSING
+    return _EXPIRED if value.expires_at <= now else Answer("found", value.value)
 
 
 class ReferenceLookup:
-    """Answers the queries of one evaluation: the value, or ``None`` if it is missing or expired at ``now``.
+    """Answers the queries of one evaluation at ``now``."""
 
-    A value is expired from ``expires_at`` on.
-    """
-
-    __slots__ = ("_now", "_states", "_values")
+    __slots__ = ("_answers", "_now", "_values")
 
     def __init__(self, values: Mapping[str, ReferenceValue], now: datetime) -> None:
         self._values = values
         self._now = now
-        self._states: dict[str, str] = {}
+        self._answers: dict[str, Answer] = {}
 
     def query(self, name: object) -> Any:
-        """Raises ``TypeError`` if ``name`` is not a string."""
+        """The value, or ``None`` if there is none that holds; ``TypeError`` unless ``name`` is a string."""
         if not isinstance(name, str):
             raise TypeError("query_reference_value takes a string")
-        value = self._values.get(name)
-        if value is None:
-            self._states[name] = "missing"
-            return None
-        if value.expires_at <= self._now:
-            self._states[name] = "expired"
-            return None
-        self._states[name] = "found"
-        return value.value
+        told = self._answers[name] = answer(self._values, name, self._now)
+        return told.value
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """By name, in the order of the first query."""
+        return self._answers
 
     @property
     def queries(self) -> tuple[ReferenceQuery, ...]:
         """Each name once, in the order of the first query."""
-        return tuple(ReferenceQuery(name, state) for name, state in self._states.items())
+        return tuple(ReferenceQuery(name, told.state) for name, told in self._answers.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,14 +10,19 @@ from typing import Any
 
 from eaa.broker.ports import AttestationOutcome, ReleaseOutcome
 from eaa.broker.records import Policy, PolicyKind, ReferenceValue
-from eaa.errors import PolicyError
+from eaa.errors import InternalError, PolicyError
 from eaa.policy.examine import examine
 from eaa.policy.findings import derived_findings, explained_findings
-from eaa.policy.prepared import UNDEFINED, PreparedPolicies, PreparedPolicy
+from eaa.policy.outcomes import Outcomes
+from eaa.policy.prepared import UNDEFINED, PreparedPolicies, PreparedPolicy, json_text
+from eaa.policy.reads import only
 from eaa.policy.references import ReferenceLookup
 from eaa.policy.statements import is_affirming, read_extensions, read_trust_claims
 
 __all__ = ["RegorusEngine"]
+
+#: The rules of an attestation policy that decide.
+_STATEMENTS = ("trust_claims", "extensions")
 
 
 class RegorusEngine:
@@ -26,10 +32,15 @@ class RegorusEngine:
     ``extensions``; a resource policy has ``allow``. Either may have ``explanation``, objects with the members
     ``rule``, ``claim``, ``expected``, and ``came`` or ``got``, which is asked only where the answer is not
     yes. It is data for people: nothing is decided by it.
+
+    What an attestation policy has affirmed is remembered by those claims that its decisive rules can read:
+    machines that run the same have the same. Before it is remembered it is evaluated on all claims, and on
+    those alone.
     """
 
     def __init__(self) -> None:
         self._local = threading.local()
+        self._outcomes = Outcomes()
 
     def appraise(
         self,
@@ -45,20 +56,23 @@ class RegorusEngine:
             PolicyError: ``policy.text``, ``policy.input``, ``policy.evaluation``, ``policy.panic``;
                 ``policy.trust_claims`` and ``policy.extensions`` if the policy states what is not one.
         """
-        lookup = ReferenceLookup(references, now)
         with _Prepared(self._kept, policy) as prepared:
-            prepared.begin(claims, lookup=lookup)
-            trust_claims = read_trust_claims(prepared.rule("trust_claims"))
-            extensions = read_extensions(prepared.rule("extensions"))
-            if is_affirming(trust_claims):
-                return AttestationOutcome(trust_claims, extensions, lookup.queries, ())
-            explanation = prepared.rule("explanation")
-        queries = lookup.queries
-        if explanation is UNDEFINED:
-            findings = derived_findings(trust_claims, queries)
-        else:
-            findings = explained_findings(explanation, queries)
-        return AttestationOutcome(trust_claims, extensions, queries, findings)
+            members = prepared.read_by(_STATEMENTS)
+            if members is None:
+                return _stated(prepared, claims, ReferenceLookup(references, now))
+            json_text(dict(claims))
+            read = only(claims, members)
+            key = policy.sha256, hashlib.sha256(json_text(read)).digest()
+            known = self._outcomes.find(key, references, now)
+            if known is not None:
+                return known
+            lookup = ReferenceLookup(references, now)
+            outcome = _stated(prepared, claims, lookup)
+            if is_affirming(outcome.trust_claims):
+                if _statements(prepared, read, lookup) != (outcome.trust_claims, outcome.extensions):
+                    raise InternalError("a policy reads more than is known of it")
+                self._outcomes.keep(key, outcome, lookup)
+            return outcome
 
     def decide(self, policy: Policy, claims: Mapping[str, Any], *, data: Mapping[str, Any]) -> ReleaseOutcome:
         """As the port says.
@@ -83,6 +97,30 @@ class RegorusEngine:
         if kept is None:
             kept = self._local.prepared = PreparedPolicies()
         return kept
+
+
+def _stated(
+    prepared: PreparedPolicy, claims: Mapping[str, Any], lookup: ReferenceLookup
+) -> AttestationOutcome:
+    """What the policy makes of all of ``claims``, explained unless it is affirming."""
+    trust_claims, extensions = _statements(prepared, claims, lookup)
+    if is_affirming(trust_claims):
+        return AttestationOutcome(trust_claims, extensions, lookup.queries, ())
+    explanation = prepared.rule("explanation")
+    queries = lookup.queries
+    if explanation is UNDEFINED:
+        findings = derived_findings(trust_claims, queries)
+    else:
+        findings = explained_findings(explanation, queries)
+    return AttestationOutcome(trust_claims, extensions, queries, findings)
+
+
+def _statements(
+    prepared: PreparedPolicy, document: Mapping[str, Any], lookup: ReferenceLookup
+) -> tuple[dict[str, int], dict[str, Any]]:
+    prepared.begin(document, lookup=lookup)
+    trust_claims = read_trust_claims(prepared.rule("trust_claims"))
+    return trust_claims, read_extensions(prepared.rule("extensions"))
 
 
 class _Prepared:

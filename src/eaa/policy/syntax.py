@@ -9,7 +9,7 @@ from typing import Any
 
 import regorus
 
-__all__ = ["Call", "Syntax", "read_syntax"]
+__all__ = ["Call", "Syntax", "dotted_path", "read_syntax"]
 
 #: A node of the tree, as the engine writes it: ``{"Kind": {…}}`` for each of the language's kinds.
 _Node = dict[str, Any]
@@ -65,10 +65,12 @@ def read_syntax(engine: regorus.Engine) -> Syntax:
     tree, source = module["ast"], module["source"]["contents"].encode()
     heads: list[_Node] = [rule["Spec"]["head"] for rule in tree["rules"] if "Spec" in rule]
     return Syntax(
-        package=_path(tree["package"]["refr"]),
-        rules=frozenset(_path(next(iter(head.values()))["refr"]) for head in heads),
-        valued=tuple(_path(head["Compr"]["refr"]) for head in heads if _is_valued(head)),
-        defaults=frozenset(_path(rule["Default"]["refr"]) for rule in tree["rules"] if "Default" in rule),
+        package=dotted_path(tree["package"]["refr"]),
+        rules=frozenset(dotted_path(next(iter(head.values()))["refr"]) for head in heads),
+        valued=tuple(dotted_path(head["Compr"]["refr"]) for head in heads if _is_valued(head)),
+        defaults=frozenset(
+            dotted_path(rule["Default"]["refr"]) for rule in tree["rules"] if "Default" in rule
+        ),
         aliases=frozenset(_alias(item, source) for item in tree["imports"]),
         calls=tuple(_calls(tree["rules"])),
     )
@@ -82,7 +84,7 @@ def _is_valued(head: _Node) -> bool:
 def _alias(item: _Node, source: bytes) -> str:
     span = item.get("as")
     if span is None:
-        return _path(item["refr"]).rpartition(".")[2]
+        return dotted_path(item["refr"]).rpartition(".")[2]
     return source[span["start"] : span["end"]].decode()
 
 
@@ -95,19 +97,19 @@ def _calls(node: Any) -> Iterator[Call]:
         call = node.get("Call")
         if isinstance(call, dict) and "fcn" in call:
             span = call["fcn"].get("RefDot", call["fcn"].get("Var", call))["span"]
-            yield Call(_path(call["fcn"]), _string(call["params"]), span["line"], span["col"])
+            yield Call(dotted_path(call["fcn"]), _string(call["params"]), span["line"], span["col"])
         for item in node.values():
             yield from _calls(item)
 
 
-def _path(node: _Node) -> str:
+def dotted_path(node: _Node) -> str:
     """``a.b.c`` of a reference; what is in brackets ends it."""
     match node:
         case {"Var": {"value": str(name)}}:
             return name
         case {"RefDot": {"refr": dict(inner), "field": [_, str(name)]}}:
-            return f"{_path(inner)}.{name}"
-    return _path(node["RefBrack"]["refr"])
+            return f"{dotted_path(inner)}.{name}"
+    return dotted_path(node["RefBrack"]["refr"])
 
 
 def _string(parameters: list[_Node]) -> str | None:

@@ -17,7 +17,7 @@ import orjson
 from eaa.broker.ports import AttestationOutcome, Finding, ReferenceQuery, ReleaseOutcome
 from eaa.broker.records import Policy, PolicyKind, ReferenceValue
 from eaa.errors import PolicyError
-from eaa.policy.bounded_process import MAX_SECONDS, Unfinished, ask, bound
+from eaa.policy.bounded_process import MAX_SECONDS, ask, bound
 from eaa.policy.examine import examine
 
 __all__ = ["TrialEngine"]
@@ -75,7 +75,7 @@ class TrialEngine:
             ) from None
         try:
             answer = ask("eaa.policy.trial", request, seconds=self._seconds)
-        except Unfinished as error:
+        except PolicyError as error:
             raise PolicyError(f"{name}: {error}", detail="unfinished") from None
         if "fault" in answer:
             detail, message = answer["fault"]

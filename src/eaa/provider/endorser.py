@@ -26,7 +26,6 @@ from eaa.endorsements.subject import (
     Subject,
     VekSubject,
 )
-from eaa.endorsements.x509 import Certificate
 from eaa.errors import (
     EAAError,
     EndorsementNotFound,
@@ -43,7 +42,7 @@ from eaa.provider.freshness import Freshness
 from eaa.provider.kept import Held, Kept
 from eaa.provider.single_flight import SingleFlight
 from eaa.provider.source import Source
-from eaa.verify.fetched import require_supersedes, verify_fetched
+from eaa.verify.fetched import TrustRoot, require_supersedes, verify_fetched
 
 __all__ = ["Endorser"]
 
@@ -69,7 +68,7 @@ class Endorser:
         self,
         sources: Sequence[Source],
         *,
-        trust_anchors: Sequence[Certificate],
+        trust_anchors: Sequence[TrustRoot],
         cache: EndorsementCache | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         freshness: Freshness | None = None,

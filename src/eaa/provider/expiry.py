@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from eaa.endorsements.subject import Subject
-from eaa.endorsements.x509 import Certificate
 from eaa.errors import EAAError
 from eaa.provider.kept import Kept
-from eaa.verify.fetched import verify_fetched
+from eaa.verify.fetched import TrustRoot, verify_fetched
 
 __all__ = ["Expiry", "expiries", "soonest"]
 
@@ -35,7 +34,7 @@ class Expiry:
 
 
 def expiries(
-    kept: Iterable[Kept], wanted: Sequence[Subject], *, trust_anchors: Sequence[Certificate]
+    kept: Iterable[Kept], wanted: Sequence[Subject], *, trust_anchors: Sequence[TrustRoot]
 ) -> tuple[Expiry, ...]:
     """Those of ``kept``, each verified at the time it was fetched, and those ``wanted`` that are not there.
 
@@ -52,7 +51,7 @@ def soonest(found: Iterable[Expiry]) -> datetime | None:
     return min((item.expires for item in found if item.expires is not None), default=None)
 
 
-def _expiry(subject: Subject, kept: Kept | None, anchors: Sequence[Certificate]) -> Expiry:
+def _expiry(subject: Subject, kept: Kept | None, anchors: Sequence[TrustRoot]) -> Expiry:
     if kept is None:
         return Expiry(subject, None, 0, None, None, "is not there")
     try:

@@ -7,11 +7,13 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-
-import httpx
+from typing import TYPE_CHECKING
 
 from eaa.codec.pem import decode_pem_certificates, encode_pem
 from eaa.errors import EAAError, EndorsementUnavailable, FormatError
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Answer", "is_tls_failure", "read_bounded", "retry_after_seconds"]
 

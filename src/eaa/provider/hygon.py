@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import TYPE_CHECKING
 
 from eaa.endorsements.fetched import Fetched
 from eaa.endorsements.subject import HygonChainSubject, Subject
 from eaa.errors import EndorsementNotFound, EndorsementUnavailable
+from eaa.evidence.hygon_csv_evidence import HSK_CEK_BYTES
+from eaa.provider.addresses import HYGON_URL
 from eaa.provider.explained import HYGON_STATUSES
 from eaa.provider.limits import HttpLimits
 from eaa.provider.upstream import Upstream
 
-__all__ = ["HSK_CEK_BYTES", "HYGON_URL", "HygonSource"]
+if TYPE_CHECKING:
+    import httpx
 
-HYGON_URL = "https://cert.hygon.cn"
-#: HSK, 832 bytes, and CEK, 2084 bytes, one after the other.
-HSK_CEK_BYTES = 0x340 + 0x824
+__all__ = ["HYGON_URL", "HygonSource"]
 
 
 class HygonSource:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import TYPE_CHECKING
 
 from eaa.codec.pem import decode_pem_certificates, encode_pem
 from eaa.endorsements.fetched import Fetched
+from eaa.endorsements.kds_address import KDS_URL, vcek_address, vcek_levels
 from eaa.endorsements.subject import AmdChainSubject, AmdCrlSubject, Subject, VekSubject
 from eaa.errors import EndorsementNotFound, EndorsementUnavailable, FormatError
-from eaa.evidence.snp_tcb import TcbVersion
 from eaa.provider.explained import KDS_STATUSES
 from eaa.provider.limits import HttpLimits
 from eaa.provider.upstream import Upstream
 
-__all__ = ["KDS_URL", "KdsSource", "vcek_path", "vcek_query"]
+if TYPE_CHECKING:
+    import httpx
 
-KDS_URL = "https://kdsintf.amd.com"
+__all__ = ["KDS_URL", "KdsSource"]
+
 #: KDS says application/octet-stream; caches before it say what the bytes are.
 _DER_TYPES = (
     "application/octet-stream",
@@ -25,19 +27,6 @@ _DER_TYPES = (
     "binary/octet-stream",
 )
 _PEM_TYPES = ("application/x-pem-file", "text/plain", "application/pem-certificate-chain", *_DER_TYPES)
-
-
-def vcek_path(subject: VekSubject) -> str:
-    """Path of the VCEK of ``subject``, which has a ``hwid``: 64 bytes, 8 from Turin on [AMD-KDS 4.1]."""
-    return f"vcek/v1/{subject.product}/{(subject.hwid or b'').hex()}"
-
-
-def vcek_query(tcb: TcbVersion) -> dict[str, str]:
-    """Patch levels as decimal numbers of at least two digits; with FMC from Turin on."""
-    levels = {"blSPL": tcb.bootloader, "teeSPL": tcb.tee, "snpSPL": tcb.snp, "ucodeSPL": tcb.microcode}
-    if tcb.fmc is not None:
-        levels = {"fmcSPL": tcb.fmc, **levels}
-    return {name: f"{level:02d}" for name, level in levels.items()}
 
 
 class KdsSource:
@@ -71,7 +60,7 @@ class KdsSource:
                 return Fetched(answer.body)
             case VekSubject(product, tcb, hwid) if hwid is not None:
                 asked = f"VCEK certificate of a {product} chip at {tcb}"
-                answer = await self._upstream.get(vcek_path(subject), vcek_query(tcb), asked=asked)
+                answer = await self._upstream.get(vcek_address(product, hwid), vcek_levels(tcb), asked=asked)
                 answer.require_type(*_DER_TYPES)
                 return Fetched(answer.body)
             case VekSubject():

@@ -10,12 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from eaa.endorsements.bundle import MAX_FILES
 from eaa.endorsements.subject import Update
-from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.endorser import Endorser
@@ -32,6 +30,10 @@ from eaa.provider.qcnl import QCNL_PATH, QCNL_PATH_VARIABLE, QcnlConfig, parse_q
 from eaa.provider.settings import ProviderSettings, ProviderSpec
 from eaa.provider.source import Source
 from eaa.provider.upstream import open_http
+from eaa.verify.fetched import TrustRoot
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["OpenedProviders", "load_qcnl", "open_endorser"]
 
@@ -51,7 +53,7 @@ class OpenedProviders:
 async def open_endorser(
     settings: ProviderSettings,
     *,
-    trust_anchors: Sequence[Certificate],
+    trust_anchors: Sequence[TrustRoot],
     more: Sequence[Source] = (),
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     limits: HttpLimits | None = None,

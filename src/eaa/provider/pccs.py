@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-
-import httpx
+from typing import TYPE_CHECKING
 
 from eaa.endorsements.fetched import Fetched
 from eaa.endorsements.subject import (
@@ -29,6 +28,9 @@ from eaa.provider.pcs import (
     pck_certificate,
 )
 from eaa.provider.upstream import Upstream
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["PccsSource"]
 

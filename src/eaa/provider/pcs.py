@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import httpx
+from typing import TYPE_CHECKING, Any, Literal
 
 from eaa.codec.canonical_json import canonical_json
 from eaa.codec.pem import decode_pem_certificates
@@ -21,10 +19,14 @@ from eaa.endorsements.subject import (
     TcbInfoSubject,
 )
 from eaa.errors import EndorsementNotFound, EndorsementUnavailable, FormatError
+from eaa.provider.addresses import PCS_CERTIFICATES_URL, PCS_URL, require_base_url
 from eaa.provider.explained import PCS_STATUSES
 from eaa.provider.http_answer import Answer
 from eaa.provider.limits import HttpLimits
-from eaa.provider.upstream import Upstream, require_base_url
+from eaa.provider.upstream import Upstream
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = [
     "IDENTITY_CHAINS",
@@ -34,14 +36,12 @@ __all__ = [
     "PCS_URL",
     "TCB_CHAINS",
     "PckCertificate",
+    "PckCertificates",
     "PcsSource",
     "fetched_crl",
     "pck_certificate",
 ]
 
-PCS_URL = "https://api.trustedservices.intel.com"
-#: Where the root CA and its revocation list are.
-PCS_CERTIFICATES_URL = "https://certificates.trustedservices.intel.com"
 _ROOT_CA_CRL = "IntelSGXRootCA.der"
 _API_KEY = "Ocp-Apim-Subscription-Key"
 _JSON = ("application/json",)
@@ -65,6 +65,14 @@ class PckCertificate:
     tcbm: bytes
     fmspc: bytes  # 6
     ca: str
+
+
+@dataclass(frozen=True, slots=True)
+class PckCertificates:
+    """A platform's certificates for all of its TCBs, and the TCBm of those for which PCS has none."""
+
+    available: tuple[PckCertificate, ...]
+    not_available: tuple[bytes, ...]
 
 
 class PcsSource:
@@ -141,11 +149,8 @@ class PcsSource:
 
     async def fetch_pck_certificates(
         self, *, pce_id: bytes, encrypted_ppid: bytes | None = None, platform_manifest: bytes | None = None
-    ) -> tuple[PckCertificate, ...]:
-        """The certificates for all TCBs of a platform: by its PPID or, with several packages, its manifest.
-
-        PCS answers ``"Not available"`` for TCBs without a certificate; those are left out.
-        """
+    ) -> PckCertificates:
+        """Those for all TCBs of a platform: by its PPID or, with several packages, its manifest."""
         path, asked = self._path("sgx", "pckcerts"), "PCK certificates of a platform"
         if platform_manifest is not None:
             body = canonical_json(
@@ -213,7 +218,7 @@ def _pck(answer: Answer, pem: bytes, tcbm: str) -> PckCertificate:
     return PckCertificate(Fetched(der, chain), tcb, fmspc, ca)
 
 
-def _pck_certificates(answer: Answer) -> tuple[PckCertificate, ...]:
+def _pck_certificates(answer: Answer) -> PckCertificates:
     items: Any = None
     try:
         items = parse_json(answer.body, "PCK certificates")
@@ -221,11 +226,23 @@ def _pck_certificates(answer: Answer) -> tuple[PckCertificate, ...]:
         raise EndorsementUnavailable(f"{answer.what}: {error}", detail="malformed") from None
     if not isinstance(items, list) or len(items) > _MAX_CERTIFICATES:
         raise EndorsementUnavailable(f"{answer.what}: expected a list", detail="malformed")
-    found = []
+    found, missing = [], []
     for item in items:
         text, tcbm = (item.get("cert"), item.get("tcbm")) if isinstance(item, dict) else (None, None)
         if not isinstance(text, str) or not isinstance(tcbm, str):
             raise EndorsementUnavailable(f"{answer.what}: expected cert and tcbm", detail="malformed")
-        if text != "Not available":
+        if text == "Not available":
+            missing.append(_tcbm(answer, tcbm))
+        else:
             found.append(_pck(answer, text.encode("utf-8", "replace"), tcbm))
-    return tuple(found)
+    return PckCertificates(tuple(found), tuple(missing))
+
+
+def _tcbm(answer: Answer, text: str) -> bytes:
+    try:
+        tcbm = bytes.fromhex(text)
+    except ValueError:
+        tcbm = b""
+    if len(tcbm) != 18:
+        raise EndorsementUnavailable(f"{answer.what}: expected a TCBm of 18 bytes", detail="malformed")
+    return tcbm

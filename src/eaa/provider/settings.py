@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from eaa.endorsements.kds_address import KDS_URL
 from eaa.endorsements.subject import Update
 from eaa.errors import ConfigError
-from eaa.provider.hygon import HYGON_URL
-from eaa.provider.kds import KDS_URL
-from eaa.provider.pcs import PCS_URL
-from eaa.provider.upstream import require_base_url
+from eaa.provider.addresses import HYGON_URL, PCS_URL, require_base_url
 
 __all__ = ["PROVIDERS", "ProviderSettings", "ProviderSpec", "parse_provider"]
 

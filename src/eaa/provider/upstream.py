@@ -15,15 +15,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
-import httpx
-
-from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError, EndorsementNotFound, EndorsementUnavailable, ProviderError
+
+try:
+    import httpx
+except ImportError as error:  # pragma: no cover - the tests install the extra
+    raise ConfigError(
+        "endorsements are fetched with httpx; install the extra: pip install 'eaa[httpx]'", detail="no_httpx"
+    ) from error
+
+from eaa.provider.addresses import require_base_url
 from eaa.provider.explained import Explanation
 from eaa.provider.http_answer import Answer, is_tls_failure, read_bounded, retry_after_seconds
 from eaa.provider.limits import HttpLimits
 
-__all__ = ["Upstream", "open_http", "require_base_url"]
+__all__ = ["Upstream", "open_http"]
 
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -44,24 +50,6 @@ def open_http(limits: HttpLimits, *, tls: ssl.SSLContext | None = None) -> httpx
         verify=ssl.create_default_context() if tls is None else tls,
         timeout=timeout, trust_env=False, follow_redirects=False,
     )  # fmt: skip
-
-
-def require_base_url(url: str, what: str) -> str:
-    """``url`` without a slash at its end: https, or http on this machine's loopback, and no user in it.
-
-    Raises:
-        ConfigError: anything else.
-    """
-    try:
-        parts = urlsplit(url)
-        plain = parts.scheme == "http" and is_loopback(parts.hostname)
-        good = parts.hostname and (parts.scheme == "https" or plain) and "@" not in parts.netloc
-        good = good and not parts.query and not parts.fragment and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ConfigError(f"{what}: expected an https URL, came {url!a:.120}", detail="provider_url")
-    return url.rstrip("/")
 
 
 class Upstream:
@@ -196,22 +184,22 @@ class Upstream:
             body = await read_bounded(response, self._limits.body_bytes, what)
             return Answer(response.headers, body, what)
         status = response.status_code
-        error = self._refusal(status, await _words(response), what)
+        seconds = retry_after_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
+        error = self._refusal(status, await _words(response), what, seconds)
         if status not in _AGAIN:
             raise error
-        seconds = retry_after_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
         if seconds is not None:
             self._not_before = max(self._not_before, time.monotonic() + seconds)
         raise _AgainError(error, seconds)
 
-    def _refusal(self, status: int, words: str, what: str) -> ProviderError:
+    def _refusal(self, status: int, words: str, what: str, seconds: float | None) -> ProviderError:
         known = self._statuses.get(status)
         said = f": {known.meaning}; {known.remedy}" if known else ""
         text = f"{what}: the answer is {status}{f' ({words})' if words else ''}{said}"
         if status in _NOT_FOUND:
             return EndorsementNotFound(text, detail="upstream", status=status)
         detail = {401: "credential", 403: "credential", 410: "gone", 429: "rate"}.get(status, "status")
-        return EndorsementUnavailable(text, detail=detail, status=status)
+        return EndorsementUnavailable(text, detail=detail, status=status, retry_after_seconds=seconds)
 
 
 class _AgainError(Exception):

@@ -132,6 +132,9 @@ class ServiceEndorsements:
                 except EAAError as error:
                     _LOG.warning("%s", error)
                     failures += 1
+                except Exception as error:
+                    _LOG.error("%s: %s", held.genuine.subject.key, type(error).__name__)
+                    failures += 1
                 else:
                     failures += self._endorser.due(renewed)
             self._tell(failures)

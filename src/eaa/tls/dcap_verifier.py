@@ -23,7 +23,7 @@ from eaa.errors import EndorsementNotFound, FormatError
 from eaa.evidence.dcap_quote import CertificationType, DcapQuote, parse_certification, parse_quote_frame
 from eaa.tls.evidence_verifier import held
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
-from eaa.verify.dcap import Memo, verify_quote
+from eaa.verify.dcap import Memo, verify_parsed_quote
 from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.memo import MAX_REMEMBERED_BYTES
 from eaa.verify.result import Binding
@@ -68,8 +68,8 @@ class DcapVerifier:
             )  # fmt: skip
         # 2.–3.
         attached = evidence.collateral
-        return verify_quote(
-            evidence.evidence,
+        return verify_parsed_quote(
+            quote,
             collateral=self._collateral(quote, attached if isinstance(attached, IntelCollateral) else None),
             trust_anchors=self.trust_anchors,
             binding=Binding(held(quote.body.report_data, report_data), config_id),

@@ -25,9 +25,7 @@ __all__ = ["EvidenceVerifier", "GenuineVerifier", "held"]
 _WHY = {
     EvidenceKind.TDX_REPORT: ": a TDREPORT is verified only by the quoting service of its own host",
     EvidenceKind.SGX_REPORT: ": an SGX report is verified only by an enclave on its own host",
-    **dict.fromkeys(
-        (EvidenceKind.SEV_REPORT, EvidenceKind.CSV_REPORT), ": verifying it is not implemented yet"
-    ),
+    EvidenceKind.SEV_REPORT: ": a SEV report holds nothing that would bind it to a key",
 }
 
 
@@ -58,11 +56,6 @@ class EvidenceVerifier:
     policy: Policy
     notes: tuple[str, ...] = ()
     warning: str = ""
-
-    @property
-    def kinds(self) -> tuple[EvidenceKind, ...]:
-        """What it takes."""
-        return tuple(self.vendors)
 
     def verify(self, evidence: AttachedEvidence, *, report_data: bytes, now: datetime) -> AttestationResult:
         """The accepted result.

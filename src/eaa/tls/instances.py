@@ -46,11 +46,13 @@ class Instance:
 
 
 _SGX, _TDX = (EvidenceKind.SGX_QUOTE,), (EvidenceKind.TDX_QUOTE,)
-_SNP = (EvidenceKind.SNP_REPORT,)
+_SNP, _CSV = (EvidenceKind.SNP_REPORT,), (EvidenceKind.CSV_REPORT,)
 _SEV_ATTESTER = "its reports come from a daemon on the host, by way of vsock, which is not implemented"
-_CSV_ATTESTER = "its reports come through a hypercall behind /dev/csv-guest, which is not implemented"
 _LOCAL = "local attestation takes an enclave of our own on the same host, which is not implemented"
-_NOT_VERIFIED = "verifying it is not implemented yet"
+_UNBOUND = (
+    "its reports are made for whoever asks the host, and hold nothing that would bind a channel's key; "
+    "`shelter verify` verifies them"
+)
 
 #: Highest priority first; of equal ones the first that works.
 ATTESTERS: tuple[Instance, ...] = (
@@ -58,7 +60,7 @@ ATTESTERS: tuple[Instance, ...] = (
     Instance("tdx_ecdsa", 42, _TDX, aliases=("tdx",)),
     Instance("sev_snp", 42, _SNP),
     Instance("sev", 35, (EvidenceKind.SEV_REPORT,), unsupported=_SEV_ATTESTER),
-    Instance("csv", 20, (EvidenceKind.CSV_REPORT,), unsupported=_CSV_ATTESTER),
+    Instance("csv", 20, _CSV),
     Instance("sgx_la", 15, (EvidenceKind.SGX_REPORT,), unsupported=_LOCAL),
     Instance(SIMULATED, 0, _SGX, automatic=False, aliases=("simulated-sgx",)),
     Instance("simulated-tdx", 0, _TDX, automatic=False),
@@ -70,8 +72,8 @@ VERIFIERS: tuple[Instance, ...] = (
     Instance("sgx_ecdsa", 52, _SGX),
     Instance("tdx_ecdsa", 42, _TDX, aliases=("tdx",)),
     Instance("sev_snp", 42, _SNP),
-    Instance("sev", 35, (EvidenceKind.SEV_REPORT,), unsupported=_NOT_VERIFIED),
-    Instance("csv", 20, (EvidenceKind.CSV_REPORT,), unsupported=_NOT_VERIFIED),
+    Instance("sev", 35, (EvidenceKind.SEV_REPORT,), unsupported=_UNBOUND),
+    Instance("csv", 20, _CSV),
     Instance("sgx_la", 15, (EvidenceKind.SGX_REPORT,), unsupported=_LOCAL),
     Instance(
         SIMULATED,

@@ -10,16 +10,19 @@ from typing import ClassVar
 
 from eaa.appraisal.policy import Policy
 from eaa.appraisal.result import AttestationResult
+from eaa.endorsements.hygon_certificate import HygonCaCertificate
 from eaa.endorsements.pool import EndorsementPool
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import UnsupportedError, UsageError
+from eaa.tls.csv_verifier import CsvVerifier
 from eaa.tls.dcap_verifier import DcapVerifier
 from eaa.tls.evidence_verifier import EvidenceVerifier, GenuineVerifier
 from eaa.tls.instances import NULL_VERIFIER, SIMULATED, VERIFIERS, Instance, find_instance
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.tls.snp_verifier import SnpVerifier
 from eaa.verify.dcap import Memo
+from eaa.verify.hygon_csv import CsvMemo
 from eaa.verify.snp import SnpMemo
 
 __all__ = ["EvidenceVerifier", "NullVerifier", "make_verifier"]
@@ -28,6 +31,8 @@ _QVE_NOTE = (
     "sgx_ecdsa_qve: there is no quote verification enclave here; quotes are verified in this process by the "
     "same rules, as the original does outside an enclave"
 )
+#: HSK and HRK.
+_CSV_AUTHORITIES = 16
 #: ASK, ARK and list of each product and key kind, old and new ones.
 _SNP_CHAINS = 64
 
@@ -57,6 +62,7 @@ def make_verifier(
     memo: Memo,
     allow_null: bool,
     snp_memo: SnpMemo | None = None,
+    hygon_anchors: Sequence[HygonCaCertificate] = (),
     allow_missing_crl: bool = False,
 ) -> EvidenceVerifier | NullVerifier:
     """The verifier by ``name``; empty is automatic: by kind of evidence, and never null.
@@ -68,6 +74,7 @@ def make_verifier(
         trust_anchors: the only roots believed, of all vendors. For ``simulated`` those of simulated ones.
         memo: what earlier calls verified of quotes.
         allow_null: whether ``nullverifier`` may be named.
+        hygon_anchors: the only roots of Hygon believed, e.g. ``HYGON_HRKS``; none by default.
         snp_memo: as ``memo``, of SNP reports; a new one by default.
         allow_missing_crl: verify SNP reports where there is no revocation list.
 
@@ -96,6 +103,7 @@ def make_verifier(
         EvidenceKind.SGX_QUOTE: dcap,
         EvidenceKind.TDX_QUOTE: dcap,
         EvidenceKind.SNP_REPORT: snp,
+        EvidenceKind.CSV_REPORT: CsvVerifier(tuple(hygon_anchors), CsvMemo(_CSV_AUTHORITIES)),
     }
     return EvidenceVerifier(name, {kind: vendors[kind] for kind in found.kinds}, policy, notes, warning)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from eaa.endorsements.pck import PckExtension
@@ -73,6 +74,7 @@ def tcb_claims(tcb: TcbEvaluation) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=4096)
 def rfc3339(time: datetime) -> str:
     """``time``, aware UTC, as ``YYYY-MM-DDThh:mm:ssZ`` [RFC3339 §5.6]."""
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -44,7 +44,7 @@ from eaa.verify.result import Binding
 from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import TcbEvaluation
 
-__all__ = ["Memo", "verify_quote"]
+__all__ = ["Memo", "verify_parsed_quote", "verify_quote"]
 
 #: Collateral has some 20 KiB; what is larger is verified anew each time.
 _MAX_COLLATERAL_BYTES = 256 * 1024
@@ -76,9 +76,24 @@ def verify_quote(
         FormatError, UnsupportedError, EndorsementNotFound
         VerificationError: a leaf of it names the step that does not hold.
     """
+    return verify_parsed_quote(
+        parse_quote_frame(data), collateral=collateral, trust_anchors=trust_anchors, binding=binding, now=now,
+        memo=memo,
+    )  # fmt: skip
+
+
+def verify_parsed_quote(
+    quote: DcapQuote,
+    *,
+    collateral: IntelCollateral,
+    trust_anchors: Sequence[Certificate],
+    binding: Binding,
+    now: datetime,
+    memo: Memo,
+) -> VerifiedDcapEvidence:
+    """As :func:`verify_quote`, for who has parsed the quote already, by :func:`parse_quote_frame`."""
     if now.tzinfo is None:
         raise UsageError("now must be an aware datetime", detail="naive_datetime")
-    quote = parse_quote_frame(data)
     tee = quote.tee
     scheme = DCAP_TEES[tee]
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from eaa.endorsements.fetched import MAX_FETCHED_BYTES, Fetched
+from eaa.endorsements.hygon_certificate import HygonCaCertificate
 from eaa.endorsements.subject import (
     AmdChainSubject,
     AmdCrlSubject,
@@ -28,19 +29,22 @@ from eaa.endorsements.subject import (
     VekSubject,
 )
 from eaa.endorsements.x509 import Certificate
-from eaa.errors import EndorsementStale, FormatError, UnsupportedError, UsageError
-from eaa.verify import fetched_amd, fetched_intel
+from eaa.errors import EndorsementStale, FormatError, UsageError
+from eaa.verify import fetched_amd, fetched_hygon, fetched_intel
 from eaa.verify.fetched_lists import Lists
 from eaa.verify.fetched_result import Genuine
 
-__all__ = ["require_supersedes", "supersedes", "verify_fetched"]
+__all__ = ["TrustRoot", "require_supersedes", "supersedes", "verify_fetched"]
+
+#: Roots that are believed: X.509 certificates of Intel and AMD, and Hygon's in its own format.
+TrustRoot = Certificate | HygonCaCertificate
 
 
 def verify_fetched(
     subject: Subject,
     fetched: Fetched,
     *,
-    trust_anchors: Sequence[Certificate],
+    trust_anchors: Sequence[TrustRoot],
     crls: Sequence[bytes],
     now: datetime,
 ) -> Genuine:
@@ -55,7 +59,8 @@ def verify_fetched(
 
     Raises:
         UsageError: ``now`` is naive.
-        FormatError, UnsupportedError: malformed, larger than 4 MiB, or of a kind that is not verified here.
+        FormatError, UnsupportedError: malformed, larger than 4 MiB, or of a kind that is not known.
+        ConfigError: SM2 is needed, and the extra ``csv`` is not installed.
         EndorsementNotFound: the issuer chain is missing.
         EndorsementError: it is of another subject.
         ChainError, SignatureError, RevokedError, ValidityPeriodError
@@ -72,7 +77,8 @@ def verify_fetched(
     return genuine
 
 
-def _verify(subject: Subject, fetched: Fetched, anchors: tuple[Certificate, ...], lists: Lists) -> Genuine:
+def _verify(subject: Subject, fetched: Fetched, roots: tuple[TrustRoot, ...], lists: Lists) -> Genuine:
+    anchors = [root for root in roots if isinstance(root, Certificate)]
     match subject:
         case TcbInfoSubject():
             genuine = fetched_intel.verify_tcb_info(subject, fetched, anchors, lists)
@@ -91,10 +97,8 @@ def _verify(subject: Subject, fetched: Fetched, anchors: tuple[Certificate, ...]
         case VekSubject():
             genuine = fetched_amd.verify_vek_certificate(subject, fetched, anchors, lists)
         case _:
-            raise UnsupportedError(
-                "Hygon's certificates are not verified here: no provider may store them",
-                detail="hygon_chain",
-            )
+            hrks = [root for root in roots if isinstance(root, HygonCaCertificate)]
+            genuine = fetched_hygon.verify_hygon_chain(subject, fetched, hrks)
     return genuine
 
 

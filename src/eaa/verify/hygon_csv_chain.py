@@ -18,7 +18,13 @@ from eaa.evidence.psp_certificate import KeyUsage, PspSignature
 from eaa.verify.memo import BoundedMemo
 from eaa.verify.sm2 import Sm2Key, sm2_key, verify_sm2
 
-__all__ = ["VerifiedCsvAuthorities", "VerifiedCsvPlatform", "verify_csv_authorities", "verify_csv_platform"]
+__all__ = [
+    "VerifiedCsvAuthorities",
+    "VerifiedCsvPlatform",
+    "verify_csv_authorities",
+    "verify_csv_cek",
+    "verify_csv_platform",
+]
 
 #: One for each machine and each PEK that it makes; a cluster has some thousands.
 _MAX_PLATFORMS = 4096
@@ -87,6 +93,24 @@ def verify_csv_platform(
         EndorsementNotFound: the CEK is missing.
         FormatError, ChainError, SignatureError
     """
+    cek, cek_key = verify_csv_cek(cek_data, authorities)
+
+    # 4. PEK: issued by the chip. The owner's signature beside it is not looked at: no evidence has the OCA.
+    pek = _parsed(pek_data, KeyUsage.PEK)
+    pek_key = _sm2_key(pek.key, "PEK")
+    verify_sm2(cek_key, _signature(pek, KeyUsage.CEK).data, pek.frame.signed, "PEK certificate", "pek")
+    return VerifiedCsvPlatform(cek, pek, pek_key)
+
+
+def verify_csv_cek(
+    cek_data: bytes | None, authorities: VerifiedCsvAuthorities
+) -> tuple[HygonCertificate, Sm2Key]:
+    """The CEK, verified up to ``authorities``, and its key. It does not say which chip it is of.
+
+    Raises:
+        EndorsementNotFound: the CEK is missing.
+        FormatError, ChainError, SignatureError
+    """
     # 3. CEK: issued by the HSK.
     cek = _parsed(_required(cek_data, "CEK", "cek"), KeyUsage.CEK)
     if any(cek.certifying_id) and cek.certifying_id != authorities.hsk.key_id:
@@ -98,12 +122,7 @@ def verify_csv_platform(
     cek_key = _sm2_key(cek.key, "CEK")
     signature = _signature(cek, KeyUsage.ASK)
     verify_sm2(authorities.hsk_key, signature.data, cek.frame.signed, "CEK certificate", "cek")
-
-    # 4. PEK: issued by the chip. The owner's signature beside it is not looked at: no evidence has the OCA.
-    pek = _parsed(pek_data, KeyUsage.PEK)
-    pek_key = _sm2_key(pek.key, "PEK")
-    verify_sm2(cek_key, _signature(pek, KeyUsage.CEK).data, pek.frame.signed, "PEK certificate", "pek")
-    return VerifiedCsvPlatform(cek, pek, pek_key)
+    return cek, cek_key
 
 
 def _parsed(data: bytes, usage: KeyUsage) -> HygonCertificate:

@@ -8,6 +8,7 @@ from datetime import datetime
 from eaa.endorsements.hygon_certificate import HygonCaCertificate, parse_hygon_ca
 from eaa.endorsements.hygon_endorsements import CsvEndorsements
 from eaa.endorsements.hygon_roots import HYGON_HRKS
+from eaa.errors import EndorsementNotFound
 from eaa.evidence.hygon_csv_evidence import parse_csv_evidence
 from eaa.verify.hygon_csv import CsvMemo, verify_csv_report
 from eaa.verify.hygon_csv_result import VerifiedCsvEvidence
@@ -33,7 +34,10 @@ def verify_csv_evidence(
     """
     evidence = parse_csv_evidence(data)
     found = endorsements.or_else(CsvEndorsements.of_evidence(evidence))
-    if found.hrk is None and found.hsk is not None:
+    if found.hsk is None:
+        # Without it, which HRK is missing too cannot be said.
+        raise EndorsementNotFound("the HSK certificate is missing from the endorsements", detail="hsk")
+    if found.hrk is None:
         issuer = parse_hygon_ca(found.hsk).certifying_id
         hrk = next((item for item in (*trust_anchors, *HYGON_HRKS) if item.key_id == issuer), None)
         found = found if hrk is None else found.or_else(CsvEndorsements(hrk=hrk.raw))

@@ -24,6 +24,8 @@ CSV_LIMITS: Mapping[str, str] = MappingProxyType(
         "signer_mac": "whoever collected the report took off the mask that its HMAC covers",
         "firmware_version": "a report of version 1 does not name the firmware that runs",
         "runtime_registers": "a report of version 1 has no registers for what was started after launch",
+        "mask": "nothing signs the mask of a report of version 1: whoever carries it can change all fields "
+        "by the same 4 bytes, so that none of them counts unless the measurement is the expected one",
         "memory_integrity": "the host can replay, move and corrupt encrypted pages of a guest before CSV3",
         "registers": "the host can read and change the registers of a guest before CSV2",
     }
@@ -59,6 +61,7 @@ class VerifiedCsvEvidence(VerifiedEvidence):
             "signer_mac": report.restored,
             "firmware_version": report.version == 1,
             "runtime_registers": report.version == 1,
+            "mask": report.version == 1,
             "memory_integrity": not policy.csv3,
             "registers": not policy.es and not policy.csv3,
         }

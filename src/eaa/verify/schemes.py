@@ -37,6 +37,7 @@ from eaa.evidence.snp_evidence import SnpEvidence, parse_snp_evidence
 from eaa.verify.dcap import Memo, verify_quote
 from eaa.verify.hygon_csv import CsvMemo
 from eaa.verify.hygon_csv_evidence import verify_csv_evidence
+from eaa.verify.p384 import P384Library, p384_key
 from eaa.verify.result import Binding, VerifiedEvidence
 from eaa.verify.sev import SevMemo
 from eaa.verify.sev_evidence import verify_sev_evidence
@@ -74,6 +75,7 @@ class Question:
     now: datetime
     memos: Memos
     allow_missing_crl: bool = False
+    p384: P384Library = p384_key  # of SNP reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def _verify_snp(question: Question) -> VerifiedEvidence:
         now=question.now,
         memo=question.memos.snp,
         allow_missing_crl=question.allow_missing_crl,
+        p384=question.p384,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from eaa.endorsements.sev_ca import SevCaCertificate, parse_sev_ca
 from eaa.endorsements.sev_endorsements import SevEndorsements
 from eaa.endorsements.sev_roots import AMD_SEV_ARKS, AMD_SEV_ASKS
-from eaa.errors import BindingError, UsageError
+from eaa.errors import BindingError, EndorsementNotFound, UsageError
 from eaa.evidence.sev_evidence import SevEvidence, parse_sev_evidence
 from eaa.verify.result import Binding
 from eaa.verify.sev import MNONCE_BYTES, SevMemo, verify_sev_report
@@ -38,9 +38,16 @@ def verify_sev_evidence(
         FormatError, EndorsementNotFound, VerificationError: as :func:`eaa.verify.sev.verify_sev_report`.
     """
     evidence = parse_sev_evidence(data)
+    found = sev_endorsements(evidence, endorsements, trust_anchors)
+    # Without these, which ARK is missing too cannot be said.
+    for name in ("cek", "ask"):
+        if getattr(found, name) is None:
+            raise EndorsementNotFound(
+                f"the {name.upper()} certificate is missing from the endorsements", detail=name
+            )
     return verify_sev_report(
         evidence.report,
-        endorsements=sev_endorsements(evidence, endorsements, trust_anchors),
+        endorsements=found,
         trust_anchors=trust_anchors,
         mnonce=sev_mnonce(binding),
         now=now,

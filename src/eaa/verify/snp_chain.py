@@ -14,10 +14,11 @@ from eaa.errors import ChainError, EndorsementError, EndorsementNotFound
 from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_tcb import SnpProduct
 from eaa.verify.memo import BoundedMemo
+from eaa.verify.p384 import P384Key, P384Library, p384_key
 from eaa.verify.path import certificate_window, crl_window, refuse_revoked, require_anchor, require_ca
 from eaa.verify.result import TrustAnchor
 from eaa.verify.snp_path import amd_name, issuer_role, require_amd_crl, require_amd_issued, require_vek
-from eaa.verify.snp_signatures import P384Key, RsaKey, anchor_rsa_key, p384_key, rsa_key
+from eaa.verify.snp_signatures import RsaKey, anchor_rsa_key, rsa_key
 from eaa.verify.windows import Windows
 
 __all__ = ["VerifiedAmdChain", "VerifiedVek", "verify_amd_chain", "verify_vek"]
@@ -108,8 +109,10 @@ def verify_amd_chain(endorsements: SnpEndorsements, anchors: Sequence[Certificat
     )
 
 
-def verify_vek(der: bytes, chain: VerifiedAmdChain) -> VerifiedVek:
-    """The VCEK or VLEK certificate in ``der``, verified under ``chain``. Windows are not asked here.
+def verify_vek(der: bytes, chain: VerifiedAmdChain, p384: P384Library = p384_key) -> VerifiedVek:
+    """The VCEK or VLEK certificate in ``der``, verified under ``chain``; its key is of ``p384``.
+
+    Windows are not asked here.
 
     Raises:
         FormatError, UnsupportedError, ChainError, SignatureError, RevokedError, EndorsementError
@@ -118,7 +121,7 @@ def verify_vek(der: bytes, chain: VerifiedAmdChain) -> VerifiedVek:
     vek = parse_certificate(der, what="VEK certificate")
     require_vek(vek, chain.kind)
     require_amd_issued(vek, chain.ask, chain.ask_key, "VEK certificate", "vek")
-    key = _key(vek, p384_key, "VEK certificate", "vek")
+    key = _key(vek, p384, "VEK certificate", "vek")
     if chain.crl is not None:
         # The ARK's list is the only one there is: an ASK may not sign lists. AMD gives all VEKs serial number
         # zero, so that an entry for it would be for all of them.

@@ -5,25 +5,23 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from eaa.errors import SignatureError
+from eaa.verify.p384 import P384Key
 
 __all__ = [
     "RSA_PSS_SHA384",
-    "P384Key",
     "RsaKey",
     "anchor_rsa_key",
-    "p384_key",
     "rsa_key",
     "verify_p384_report",
     "verify_rsa_pss",
 ]
 
-P384Key = ec.EllipticCurvePublicKey
 RsaKey = rsa.RSAPublicKey
 
 _PSS = (
@@ -37,13 +35,8 @@ RSA_PSS_SHA384 = frozenset(
         bytes.fromhex("304606092a864886f70d01010a3039" + _PSS + "a303020101"),
     }
 )
-#: SubjectPublicKeyInfo of an uncompressed P-384 point, up to the 97 bytes of the point [RFC5480 §2].
-_P384_SPKI_PREFIX = bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200")
-_P384_SPKI_BYTES = len(_P384_SPKI_PREFIX) + 97
 _RSA_BITS = 4096
 
-_CURVE = ec.SECP384R1()
-_ECDSA = ec.ECDSA(SHA384())
 _PADDING = padding.PSS(padding.MGF1(SHA384()), 48)
 _HASH = SHA384()
 
@@ -63,13 +56,6 @@ def rsa_key(spki: bytes) -> RsaKey:
 def anchor_rsa_key(spki: bytes) -> RsaKey:
     """As :func:`rsa_key`, kept: every verification begins at an anchor."""
     return rsa_key(spki)
-
-
-def p384_key(spki: bytes) -> P384Key:
-    """The P-384 key in ``spki``. Raises ``ValueError`` if it is another kind, or not on the curve."""
-    if len(spki) != _P384_SPKI_BYTES or not spki.startswith(_P384_SPKI_PREFIX):
-        raise ValueError("not a P-384 key with an uncompressed point")
-    return ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, spki[len(_P384_SPKI_PREFIX) :])
 
 
 def verify_rsa_pss(key: RsaKey, signature: bytes, data: bytes, what: str, detail: str) -> None:
@@ -93,7 +79,5 @@ def verify_p384_report(key: P384Key, r: bytes, s: bytes, data: bytes) -> None:
     signature = int.from_bytes(r, "little"), int.from_bytes(s, "little")
     if signature == (0, 0):
         raise SignatureError("the firmware did not sign the report", detail="report_unsigned")
-    try:
-        key.verify(encode_dss_signature(*signature), data, _ECDSA)
-    except InvalidSignature:
-        raise SignatureError("the signature of the SNP report does not verify", detail="report") from None
+    if not key.verifies(encode_dss_signature(*signature), data):
+        raise SignatureError("the signature of the SNP report does not verify", detail="report")

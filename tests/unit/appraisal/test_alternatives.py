@@ -14,14 +14,19 @@ def test_what_is_made_is_what_its_json_says() -> None:
             by_measurement("sgx", b"\x01" * 32, b"\x02" * 32),
             by_signer(b"\x03" * 32, isv_prod_id=4, min_isv_svn=5),
             by_measurement("tdx", b"\x06" * 48),
+            by_measurement("snp", b"\x07" * 48),
         )
     )
     assert parse_reference_values(made.encode()) == made
 
 
 @pytest.mark.parametrize(
-    ("tee", "values"), [("sev", [b""]), ("sgx", []), ("sgx", [bytes(48)]), ("tdx", [b""])]
-)
+    ("tee", "values"),
+    [
+        ("tpm", [bytes(32)]), ("sev", [b""]), ("snp", [bytes(32)]), ("sgx", []), ("sgx", [bytes(48)]),
+        ("tdx", [b""]),
+    ],
+)  # fmt: skip
 def test_a_measurement_that_is_none(tee: str, values: list[bytes]) -> None:
     with pytest.raises(UsageError):
         by_measurement(tee, *values)

@@ -18,7 +18,7 @@ from eaa.appraisal.trust_vector import Tier
 from eaa.errors import AppraisalDenied, UsageError
 from eaa.evidence.psp_policy import SevGuestPolicy
 from eaa.verify.hygon_csv_result import VerifiedCsvEvidence
-from eaa.verify.result import Binding
+from eaa.verify.result import Binding, VerifiedEvidence
 from eaa.verify.sev_result import VerifiedSevEvidence
 from tests.fakes.hygon_vendor import NOW, CsvKind, csv_case, make_csv_guest, verify_csv
 from tests.fakes.sev_vendor import SevKind, make_sev_guest, verify_sev
@@ -39,7 +39,7 @@ def csv(kind: CsvKind = "csv3-v2", policy: int = 0x4F, **options: Any) -> Verifi
     return verify_csv(guest, **options)
 
 
-def judged(verified: VerifiedSevEvidence | VerifiedCsvEvidence, **policy: Any) -> AttestationResult:
+def judged(verified: VerifiedEvidence, **policy: Any) -> AttestationResult:
     return appraise(verified, Policy(**policy), now=NOW)
 
 

@@ -138,6 +138,48 @@ def test_mitigation_vectors_are_in_version_5_only() -> None:
     assert outcome(result, "launch_mit_vector").came == "not in this report"
 
 
+@pytest.mark.parametrize(
+    ("fields", "pins", "rule"),
+    [
+        ({"guest_svn": 7}, {"min_guest_svn": 7}, None),
+        ({"guest_svn": 6}, {"min_guest_svn": 7}, "min_guest_svn"),
+        ({"vmpl": 0}, {"vmpl": 0}, None),
+        ({"vmpl": 0}, {"vmpl": [1, 2]}, "vmpl"),
+        ({"host_data": b"\x07" * 32}, {"host_data": "07" * 32}, None),
+        ({"host_data": b"\x08" * 32}, {"host_data": "07" * 32}, "host_data"),
+        ({"id_key_digest": b"\x07" * 48}, {"id_key_digest": "07" * 48}, None),
+        ({"author_key_digest": b"\x08" * 48}, {"author_key_digest": "07" * 48}, "author_key_digest"),
+        ({"family_id": b"\x07" * 16}, {"family_id": "07" * 16}, None),
+        ({"image_id": b"\x08" * 16}, {"image_id": "07" * 16}, "image_id"),
+        ({"chip_id": b"\x08" * 64}, {"chip_id": "07" * 64}, "chip_id"),
+        (
+            {"platform_info": 0x25},
+            {"platform_info": {"value": "20" + "00" * 7, "mask": "20" + "00" * 7}},
+            None,
+        ),
+        ({"policy": USUAL}, {"policy": (1 << 17).to_bytes(8, "little").hex()}, "policy"),
+    ],
+)
+def test_each_field_of_reference_values(
+    fields: dict[str, Any], pins: dict[str, Any], rule: str | None
+) -> None:
+    kind: SnpKind = "milan-vlek-v3"  # whose report may name any chip
+    evidence = snp_evidence(kind, measurement=b"\x11" * 48, **fields)
+    result = appraised(evidence, values=values({"measurement": MEASURED} | pins))
+    assert failed(result) == ([] if rule is None else [rule])
+    assert (result.tier is Tier.AFFIRMING) is (rule is None)
+
+
+def test_who_signs_id_blocks_is_an_identity() -> None:
+    signed: dict[str, Any] = {"id_key_digest": b"\x07" * 48, "image_id": b"\x09" * 16, "guest_svn": 3}
+    pins = {"id_key_digest": "07" * 48, "image_id": "09" * 16, "min_guest_svn": 3}
+    assert appraised(snp_evidence(**signed), values=values(pins)).tier is Tier.AFFIRMING
+    # Without an ID block the fields are zero.
+    assert failed(appraised(snp_evidence(), values=values(pins))) == [
+        "id_key_digest", "image_id", "min_guest_svn",
+    ]  # fmt: skip
+
+
 # The platform.
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -16,8 +18,11 @@ from eaa.broker.administration.gpg_keyring import (
 )
 from eaa.broker.administration.guest_documents import GPG_KEYRING, GuestDocuments
 from eaa.broker.administration.image_documents import require_image_policy, require_sigstore_config
-from eaa.errors import AccessDenied, EAAError, FormatError, ResourceNotFound, UnsupportedError
-from tests.fakes.administrators import ADMIN, READER, Bureau, run
+from eaa.broker.names import ResourcePath
+from eaa.broker.records import ResourceInfo
+from eaa.errors import AccessDenied, ConflictError, EAAError, FormatError, ResourceNotFound, UnsupportedError
+from tests.fakes.administrators import ADMIN, NOW, READER, Bureau, run
+from tests.fakes.memory_stores import MemoryResources
 
 V4 = b"\x04" + bytes(4) + b"\x16key material"
 V6 = b"\x06" + bytes(4) + b"\x1b" + bytes(4)
@@ -173,6 +178,32 @@ def test_the_keyring(bureau: Bureau, documents: GuestDocuments) -> None:
     run(documents.delete_gpg_key(ADMIN, FINGERPRINT6))
     assert run(documents.gpg_keyring(ADMIN)) == b""
     assert run(bureau.stores.resources.read(GPG_KEYRING)).info.version == 4
+
+
+@dataclass
+class _Overtaken(MemoryResources):
+    """Before each of the first ``left`` puts, somebody else puts a keyring."""
+
+    left: int = 0
+
+    async def put(self, path: ResourcePath, content: bytes, **given: Any) -> ResourceInfo:
+        if self.left:
+            self.left -= 1
+            await super().put(path, key(V6, "Bob"), by="other", now=NOW)
+        return await super().put(path, content, **given)
+
+
+def test_no_change_of_the_keyring_is_lost(bureau: Bureau) -> None:
+    def change(left: int) -> _Overtaken:
+        stored = _Overtaken(left=left)
+        documents = GuestDocuments(replace(bureau.administration.resources, resources=stored))
+        run(documents.import_gpg_key(ADMIN, key()))
+        return stored
+
+    stored = change(9)
+    assert run(stored.read(GPG_KEYRING)).content == key(V6, "Bob") + key()
+    with pytest.raises(ConflictError):
+        change(10)
 
 
 def test_a_disabled_keyring_is_not_written_over(bureau: Bureau, documents: GuestDocuments) -> None:

@@ -90,12 +90,22 @@ def test_a_connection_outlives_no_reference_value(fixture: Fixture) -> None:
     assert refused.value.code == "access_denied.policy"
 
 
+def test_a_clock_that_was_set_back_keeps_no_result_alive(fixture: Fixture) -> None:
+    access = _access(fixture, [_peer(fixture)])
+    run(access.key("k1"))
+    fixture.now = NOW - timedelta(days=1)
+    run(access.key("k1"))
+    kinds = [item.kind for item in run(fixture.stores.decisions.list())]
+    assert kinds.count(DecisionKind.ATTESTATION) == 2
+
+
 def test_a_connection_outlives_no_endorsement(fixture: Fixture) -> None:
     peer = _peer(fixture)
     access = _access(fixture, [peer])
     run(access.key("k1"))
-    assert peer.result is not None
-    fixture.now = peer.result.verified.endorsements_expire
+    expiry = peer.result.verified.endorsements_expire if peer.result is not None else None
+    assert expiry is not None
+    fixture.now = expiry
     with pytest.raises(ValidityPeriodError) as refused:
         run(access.key("k1"))
     assert refused.value.code == "validity_period.endorsements"

@@ -53,6 +53,8 @@ def changed_payload() -> bytes:
         (signed_references({"a": 1}, "tomorrow"), "format.bad_value"),
         (signed_references({"a": 1}, "2099-01-31T00:00:00"), "format.bad_value"),
         (signed_references({"a": 1}, (NOW - timedelta(days=1)).isoformat()), "usage.expiry"),
+        # In UTC there is no such time: kept, it would end every reading of the values.
+        (signed_references({"a": 1}, "9999-12-31T23:59:59-01:00"), "usage.expiry"),
         (signed_references({}), "usage.references"),
         (signed_references({"a b": 1}), "format.reference_name"),
         (b"[]", "format.bad_value"),

@@ -59,6 +59,28 @@ def test_a_leaf_cannot_issue() -> None:
     assert _code(_jwk(liar.certify(PUBLIC, "leaf"), liar.certificate)) == "chain.x5c_path"
 
 
+@pytest.mark.parametrize("may", [True, False])
+def test_an_authority_that_may_sign_certificates(may: bool) -> None:
+    usage = x509.KeyUsage(
+        digital_signature=not may, key_cert_sign=may, crl_sign=False, content_commitment=False,
+        key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
+        decipher_only=False,
+    )  # fmt: skip
+    a = ROOT.below("a", usage=usage)
+    jwk = _jwk(a.certify(PUBLIC, "leaf"), a.certificate)
+    if may:
+        endorsed_key(jwk, anchors=[ROOT.certificate], now=NOW)
+    else:
+        assert _code(jwk) == "chain.x5c_path"
+
+
+def test_an_authority_with_more_below_it_than_it_allows() -> None:
+    a = ROOT.below("a", path_length=0)
+    b = a.below("b")
+    endorsed_key(_jwk(a.certify(PUBLIC, "leaf"), a.certificate), anchors=[ROOT.certificate], now=NOW)
+    assert _code(_jwk(b.certify(PUBLIC, "leaf"), b.certificate, a.certificate)) == "chain.x5c_path"
+
+
 def test_an_issuer_of_the_same_name() -> None:
     assert _code(_jwk(Authority().certify(PUBLIC, "leaf"))) == "chain.x5c_path"
 

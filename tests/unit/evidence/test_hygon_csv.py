@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -128,7 +129,7 @@ def test_with_and_without_the_filling(kind: CsvKind) -> None:
     size = CSV_REPORT_BYTES[1 if kind != "csv3-v2" else 2]
     assert parse_csv_report(page, restored=False) == parse_csv_report(page[:size], restored=False)
     for wrong in (page[: size - 1], page[: size + 1], page + b"\x00"):
-        malformed("length", lambda wrong=wrong: parse_csv_report(wrong, restored=False))
+        malformed("length", partial(parse_csv_report, wrong, restored=False))
     malformed("padding", lambda: parse_csv_report(page[:-1] + b"\x01", restored=False))
 
 
@@ -143,7 +144,7 @@ def test_truncated_at_every_length() -> None:
 def test_a_version_that_it_is_not() -> None:
     for kind, other in (("csv1-v1", 2), ("csv3-v2", 1)):
         page = make_csv_guest(kind).collect(REPORT_DATA)  # type: ignore[arg-type]  # both are kinds
-        malformed("sig_usage", lambda: parse_csv_report(page, restored=False, version=other))  # noqa: B023 - called at once
+        malformed("sig_usage", partial(parse_csv_report, page, restored=False, version=other))
 
 
 @pytest.mark.parametrize("kind", CSV_KINDS)
@@ -173,7 +174,7 @@ def test_binary_shapes() -> None:
     malformed("hsk_cek_cert_len", lambda: parse_csv_evidence(bytes(changed)))
     malformed("length", lambda: parse_csv_evidence(bytes(300_000)))
     for other in (b"", b"neither", base64.b64encode(bytes(77)), bytes(77)):
-        malformed("encoding", lambda other=other: parse_csv_evidence(other))
+        malformed("encoding", partial(parse_csv_evidence, other))
 
 
 CHANGES: list[tuple[str, str, object]] = [

@@ -278,8 +278,8 @@ class PanicException(BaseException):
 
 
 def test_a_panic_is_refused_and_its_engine_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, policy = RegorusEngine(), policy_of(HEAD + 'trust_claims := {"hardware": 2}')
-    assert engine.appraise(policy, {}, references={}, now=NOW).trust_claims == {"hardware": 2}
+    engine, policy = RegorusEngine(), policy_of(HEAD + 'trust_claims := {"hardware": input.x}')
+    assert engine.appraise(policy, {"x": 2}, references={}, now=NOW).trust_claims == {"hardware": 2}
 
     def panic(*_: object, **__: object) -> None:
         raise PanicException("called `Option::unwrap()`")
@@ -287,10 +287,10 @@ def test_a_panic_is_refused_and_its_engine_not_asked_again(monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr(prepared.PreparedPolicy, "rule", panic)
         with pytest.raises(PolicyError) as caught:
-            engine.appraise(policy, {}, references={}, now=NOW)
+            engine.appraise(policy, {"x": 3}, references={}, now=NOW)
     assert caught.value.code == "policy.panic"
     assert len(engine._local.prepared) == 0
-    assert engine.appraise(policy, {}, references={}, now=NOW).trust_claims == {"hardware": 2}
+    assert engine.appraise(policy, {"x": 3}, references={}, now=NOW).trust_claims == {"hardware": 3}
 
 
 def test_an_interrupt_is_not_a_panic(monkeypatch: pytest.MonkeyPatch) -> None:

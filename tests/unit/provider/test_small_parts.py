@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from eaa.endorsements.fetched import Fetched
+from eaa.endorsements.kds_address import vcek_levels
 from eaa.endorsements.subject import AmdChainSubject, IdentitySubject, RootCaCrlSubject, Subject
 from eaa.errors import ConfigError, EAAError, FormatError, SignatureError
 from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
 from eaa.provider.explained import PCCS_STATUSES, PCS_STATUSES, explain_quote_code
 from eaa.provider.freshness import Freshness
 from eaa.provider.http_answer import retry_after_seconds
-from eaa.provider.kds import vcek_query
 from eaa.provider.kds_store import vcek_file_name
 from eaa.provider.kept import Held, Kept
 from eaa.provider.settings import PROVIDERS, ProviderSpec, parse_provider
@@ -83,8 +83,8 @@ def test_retry_after(value: str, seconds: float | None) -> None:
 
 def test_patch_levels_in_urls_and_file_names() -> None:
     old, new = TcbVersion(2, 0, 6, 21), TcbVersion(1, 1, 4, 110, fmc=1)
-    assert vcek_query(old) == {"blSPL": "02", "teeSPL": "00", "snpSPL": "06", "ucodeSPL": "21"}
-    assert list(vcek_query(new)) == ["fmcSPL", "blSPL", "teeSPL", "snpSPL", "ucodeSPL"]
+    assert vcek_levels(old) == {"blSPL": "02", "teeSPL": "00", "snpSPL": "06", "ucodeSPL": "21"}
+    assert list(vcek_levels(new)) == ["fmcSPL", "blSPL", "teeSPL", "snpSPL", "ucodeSPL"]
     assert vcek_file_name(old) == "bl02_tee00_snp06_ucode21_vcek.der"
     assert vcek_file_name(new) == "bl01_tee01_snp04_ucode110_fmc01_vcek.der"
 
@@ -121,8 +121,13 @@ def test_a_bundle_holds_what_was_put_in_whatever_the_order() -> None:
 def test_the_signature_is_over_form_and_payload() -> None:
     read = decode_bundle(encode_bundle(KEPT, key_id="owner", sign=sign))
     seen: list[bytes] = []
+
+    def refuse(signature: bytes, data: bytes) -> bool:
+        seen.append(data)
+        return False
+
     with pytest.raises(SignatureError):
-        read.entries(lambda signature, data: bool(seen.append(data)))
+        read.entries(refuse)
     assert seen == [f"{FORMAT} {len(read.payload)} ".encode() + read.payload]
 
 

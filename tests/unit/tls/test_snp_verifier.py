@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from eaa.appraisal.policy import Policy
+from eaa.attester.simulated import snp_files, write_snp_endorsements
 from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.bundle import read_endorsement_folder
 from eaa.endorsements.pool import EndorsementPool
@@ -118,6 +120,14 @@ def test_own_and_attached_parts_complete_each_other(own: str) -> None:
     assert check(make(pool=pool), attached) == "snp"
     with pytest.raises(EndorsementNotFound):
         check(make(), attached)
+
+
+def test_a_folder_as_the_simulated_vendor_writes_it(tmp_path: Path) -> None:
+    write_snp_endorsements(CASE.endorsements, tmp_path / "made")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()}
+    assert files == snp_files(CASE.endorsements)
+    assert check(make(pool=read_endorsement_folder(files)), BARE) == "snp"
+    assert snp_files(SnpEndorsements(None, None, None, None)) == {}
 
 
 def test_the_ark_is_the_anchor() -> None:

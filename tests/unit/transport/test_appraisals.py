@@ -64,7 +64,9 @@ def test_never_past_the_end_of_the_endorsements() -> None:
     verifier, clock = Verifier(RESULT), Clock()
     verdicts = appraisals(verifier, clock, seconds=10**9)
     verdicts.appraise(EVIDENCE, REPORT_DATA).result(10)
-    clock.now = RESULT.verified.endorsements_expire
+    expire = RESULT.verified.endorsements_expire
+    assert expire is not None
+    clock.now = expire
     verdicts.appraise(EVIDENCE, REPORT_DATA).result(10)
     assert verifier.count == 2
 

@@ -8,11 +8,14 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SM3
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from eaa.attester.simulated.hygon_vendor import SimulatedCsvGuest, SimulatedCsvPlatform
 from eaa.endorsements.hygon_endorsements import CsvEndorsements
 from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.errors import EAAError, UsageError
+from eaa.evidence.hygon_csv import CsvSigner, CsvTeeInfo
 from eaa.evidence.psp_certificate import KeyUsage
 from eaa.verify.hygon_csv_result import CSV_LIMITS
 from eaa.verify.result import Binding
@@ -195,7 +198,7 @@ def test_a_restored_report(kind: CsvKind) -> None:
 def test_what_csv_cannot_prove_is_in_the_result() -> None:
     limits = {kind: set(verify_csv(shared_csv_case(kind)).limits) for kind in CSV_KINDS}
     always = {"serial_number", "revocation", "owner"}
-    version_1 = always | {"firmware_version", "runtime_registers"}
+    version_1 = always | {"firmware_version", "runtime_registers", "mask"}
     assert limits == {
         "csv1-v1": version_1 | {"memory_integrity", "registers"},
         "csv2-v1": version_1 | {"memory_integrity"},
@@ -230,6 +233,29 @@ def test_the_mask_hides_nothing_from_the_comparison() -> None:
         guest = make_csv_guest()
         guest.anonce = anonce
         assert verify_csv(guest).report.tee_info.report_data == REPORT_DATA
+
+
+@pytest.mark.parametrize("kind", ["csv1-v1", "csv3-v1"])
+def test_a_mask_that_nothing_signs_is_one_of_the_limits(kind: CsvKind) -> None:
+    """Who carries a report of version 1 can change all of its fields by the same 4 bytes, policy included."""
+    guest = make_csv_guest(kind)
+    before = verify_csv(guest, mnonce=guest.mnonce)
+    info, signer = CsvTeeInfo, CsvSigner
+    report, other = bytearray(guest.collect(REPORT_DATA)), (1).to_bytes(4, "little")
+    for start, end in ((info.sig_usage.offset, info.anonce.end), (info.SIZE, info.SIZE + signer.mac.offset)):
+        report[start:end] = _changed(report[start:end], other)
+    mac = HMAC(_changed(guest.mnonce, other), SM3())
+    mac.update(bytes(report[info.SIZE : info.SIZE + signer.mac.offset]))
+    report[info.SIZE + signer.mac.offset : info.SIZE + signer.mac.end] = mac.finalize()
+    changed = _changed(REPORT_DATA, other)
+    after = verify_csv(replace(csv_case(guest), report=bytes(report)), binding=Binding(changed))
+    assert before.claims["policy"] != after.claims["policy"]
+    assert after.measurement == _changed(before.measurement, other)  # which reference values do not match
+    assert "mask" in after.limits
+
+
+def _changed(data: bytes | bytearray, by: bytes) -> bytes:
+    return bytes(byte ^ by[index % 4] for index, byte in enumerate(data))
 
 
 def test_the_length_of_report_data() -> None:

@@ -13,6 +13,7 @@ from eaa.attester.simulated.amd_guest import SimulatedSnpGuest
 from eaa.codec.pem import decode_pem_certificates, encode_pem
 from eaa.endorsements.collateral import IntelCollateral, SignedDocument
 from eaa.endorsements.fetched import MAX_FETCHED_BYTES, Fetched
+from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.endorsements.subject import (
     AmdChainSubject,
     AmdCrlSubject,
@@ -35,7 +36,6 @@ from eaa.errors import (
     FormatError,
     RevokedError,
     SignatureError,
-    UnsupportedError,
     UsageError,
     ValidityPeriodError,
 )
@@ -44,6 +44,7 @@ from eaa.evidence.snp_tcb import SnpProduct
 from eaa.verify.fetched import require_supersedes, supersedes, verify_fetched
 from eaa.verify.fetched_result import Genuine
 from tests.fakes.amd_vendor import make_amd_vendor, make_snp_guest
+from tests.fakes.hygon_vendor import make_csv_guest
 from tests.fakes.vendor import NOW, make_attester, make_vendor
 
 PEM = tuple[bytes, ...]
@@ -86,9 +87,9 @@ class Intel:
             "pck": (self.pck, Fetched(pck.der, chain)),
         }
 
-    def verify(self, part: str, **changed: object) -> Genuine:
+    def verify(self, part: str, *, now: datetime = NOW, crls: PEM | None = None) -> Genuine:
         subject, fetched = self.parts()[part]
-        return self.verify_as(subject, fetched, **changed)
+        return self.verify_as(subject, fetched, now=now, crls=crls)
 
     def verify_as(
         self, subject: Subject, fetched: Fetched, *, now: datetime = NOW, crls: PEM | None = None
@@ -233,8 +234,6 @@ def test_what_cannot_be_asked(intel: Intel) -> None:
     with pytest.raises(FormatError) as raised:
         intel.verify_as(subject, Fetched(bytes(MAX_FETCHED_BYTES + 1)))
     assert raised.value.code == "format.too_large"
-    with pytest.raises(UnsupportedError):
-        intel.verify_as(HygonChainSubject("1"), Fetched(b""))
 
 
 def test_what_replaces_what(intel: Intel) -> None:
@@ -353,3 +352,25 @@ def test_revocation_and_signatures_of_amd() -> None:
     vendor.crl.revoked.append(vendor.ark.serial)
     with pytest.raises(RevokedError):
         verify_amd(guest, *amd_parts(guest)["crl"])
+
+
+# ── Hygon ──
+
+
+def test_hygons_chain() -> None:
+    guest = make_csv_guest("csv3-v2")
+    subject, good = HygonChainSubject("T2K4031250502"), Fetched(guest.platform.hsk_cek)
+    anchors = (guest.trust_anchor,)
+    genuine = verify_fetched(subject, good, trust_anchors=anchors, crls=(), now=NOW)
+    assert genuine.expires.year == 9999
+    assert supersedes(genuine, genuine)
+    with pytest.raises(ChainError):
+        verify_fetched(subject, good, trust_anchors=HYGON_HRKS, crls=(), now=NOW)
+    with pytest.raises(EndorsementNotFound):
+        verify_fetched(subject, good, trust_anchors=(), crls=(), now=NOW)
+    with pytest.raises(FormatError):
+        verify_fetched(subject, Fetched(good.body[:-1]), trust_anchors=anchors, crls=(), now=NOW)
+    cek_bit = bytearray(good.body)
+    cek_bit[0x340 + 0x20] ^= 1
+    with pytest.raises((ChainError, SignatureError)):
+        verify_fetched(subject, Fetched(bytes(cek_bit)), trust_anchors=anchors, crls=(), now=NOW)

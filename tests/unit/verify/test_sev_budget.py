@@ -58,7 +58,7 @@ def test_what_is_asked_at_each_call_is_asked_of_what_is_known() -> None:
         ("binding.mnonce", {"mnonce": bytes(16)}),
     ):
         with pytest.raises(EAAError) as caught:
-            verify_sev(case, memo=memo, **options)  # type: ignore[arg-type]  # options by name
+            verify_sev(case, memo=memo, **options)
         assert caught.value.code == code
 
 

@@ -56,6 +56,8 @@ def test_claims_have_every_field_of_the_report(kind: Kind) -> None:
     assert names <= claims.keys()
     assert claims["tcb"]["status"] == "UpToDate"
     assert claims["platform"]["fmspc"] == verified.pck.fmspc.hex()
+    assert verified.measurement.hex() == claims["mr_enclave" if verified.tee == "sgx" else "mr_td"]
+    assert verified.evidence == verified.quote.encode()
     assert claims["trust_anchor"]["name"].startswith("EAA Simulated")
     assert claims["bound"] == ["report_data"]
 

@@ -15,7 +15,13 @@ from eaa.attester.simulated.authority import SimulatedAuthority, SimulatedCrl
 from eaa.attester.simulated.certificates import SimulatedCertificate, chain_pem
 from eaa.attester.simulated.documents import SimulatedIsvLevel
 from eaa.attester.simulated.enclave_identity import SimulatedEnclaveIdentity
-from eaa.attester.simulated.export import collateral_files, dcap_qvl_json, write_collateral
+from eaa.attester.simulated.export import (
+    collateral_files,
+    dcap_qvl_json,
+    snp_files,
+    write_collateral,
+    write_snp_endorsements,
+)
 from eaa.attester.simulated.pck import SimulatedPckCertificate, SimulatedTcb
 from eaa.attester.simulated.platform import SimulatedPlatform
 from eaa.attester.simulated.quotes import sign_quote
@@ -44,5 +50,7 @@ __all__ = [
     "collateral_files",
     "dcap_qvl_json",
     "sign_quote",
+    "snp_files",
     "write_collateral",
+    "write_snp_endorsements",
 ]

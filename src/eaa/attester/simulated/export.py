@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.collateral import IntelCollateral, SignedDocument
 from eaa.errors import UsageError
 
-__all__ = ["collateral_files", "dcap_qvl_json", "write_collateral"]
+__all__ = ["collateral_files", "dcap_qvl_json", "snp_files", "write_collateral", "write_snp_endorsements"]
 
 
 def dcap_qvl_json(collateral: IntelCollateral) -> bytes:
@@ -49,8 +50,28 @@ def collateral_files(collateral: IntelCollateral) -> dict[str, bytes]:
 
 def write_collateral(collateral: IntelCollateral, folder: Path) -> None:
     """:func:`collateral_files` written to ``folder``, which is made if it is not there."""
+    _write(collateral_files(collateral), folder)
+
+
+def snp_files(endorsements: SnpEndorsements) -> dict[str, bytes]:
+    """AMD's ``endorsements`` as files by name, each DER; what is missing has no file."""
+    parts = {
+        "vek.der": endorsements.vek,
+        "ask.der": endorsements.ask,
+        "ark.der": endorsements.ark,
+        "crl.der": endorsements.crl,
+    }
+    return {name: der for name, der in parts.items() if der is not None}
+
+
+def write_snp_endorsements(endorsements: SnpEndorsements, folder: Path) -> None:
+    """:func:`snp_files` written to ``folder``, which is made if it is not there."""
+    _write(snp_files(endorsements), folder)
+
+
+def _write(files: dict[str, bytes], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in collateral_files(collateral).items():
+    for name, data in files.items():
         (folder / name).write_bytes(data)
 
 

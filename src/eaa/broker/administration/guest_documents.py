@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from eaa.broker.administration.gpg_keyring import Certificate, merge, parse_keyring, without
@@ -9,21 +11,25 @@ from eaa.broker.administration.image_documents import require_image_policy, requ
 from eaa.broker.administration.principal import Principal
 from eaa.broker.administration.resources import ResourceAdministration
 from eaa.broker.names import ResourcePath
-from eaa.errors import FormatError
+from eaa.errors import ConflictError, FormatError
 
 __all__ = ["GPG_KEYRING", "IMAGE_POLICY", "SIGSTORE_CONFIG", "GuestDocuments"]
 
 GPG_KEYRING = ResourcePath("default", "gpg-public-config", "test")
 IMAGE_POLICY = ResourcePath("default", "security-policy", "test")
 SIGSTORE_CONFIG = ResourcePath("default", "sigstore-config", "test")
+#: How often a change of the keyring is begun.
+_ATTEMPTS = 10
+
+_Keyring = tuple[Certificate, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GuestDocuments:
     """They are resources; errors and roles are those of resources.
 
-    Importing and deleting a key is reading the keyring and writing another: who calls lets one caller at a
-    time do so.
+    Importing and deleting a key is reading the keyring and writing another. It is begun anew if somebody else
+    has written one in between, in this process or in another.
     """
 
     resources: ResourceAdministration
@@ -43,17 +49,22 @@ class GuestDocuments:
 
         Raises:
             FormatError: ``format.openpgp``: no public key in it, or something else is.
+            ConflictError: ``conflict.version``: others changed the keyring all the time.
         """
         await self.resources.allow_put(principal, GPG_KEYRING)
         new = parse_keyring(data)
         if not new:
             raise FormatError("it has no key", what="OpenPGP keyring", field="packet", detail="openpgp")
-        await self._put(principal, merge(await self.gpg_keys(principal), new))
+        await self._change_keyring(principal, lambda keyring: merge(keyring, new))
         return new
 
     async def delete_gpg_key(self, principal: Principal, name: str) -> None:
-        """Take the key called ``name``, its fingerprint or 16 digits of it, out of the keyring."""
-        await self._put(principal, without(await self.gpg_keys(principal), name))
+        """Take the key called ``name``, its fingerprint or 16 digits of it, out of the keyring.
+
+        Raises:
+            ConflictError: ``conflict.version``: others changed the keyring all the time.
+        """
+        await self._change_keyring(principal, lambda keyring: without(keyring, name))
 
     async def gpg_keyring(self, principal: Principal) -> bytes:
         """The keyring in binary."""
@@ -75,6 +86,15 @@ class GuestDocuments:
     async def sigstore_config(self, principal: Principal) -> bytes:
         return (await self.resources.read(principal, SIGSTORE_CONFIG)).content
 
-    async def _put(self, principal: Principal, keyring: tuple[Certificate, ...]) -> None:
+    async def _change_keyring(self, principal: Principal, change: Callable[[_Keyring], _Keyring]) -> None:
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(ConflictError):
+                return await self._write_changed(principal, change)
+        return await self._write_changed(principal, change)
+
+    async def _write_changed(self, principal: Principal, change: Callable[[_Keyring], _Keyring]) -> None:
+        versions = await self.resources.versions(principal, GPG_KEYRING)
+        newest = versions[0].version if versions else 0
+        keyring = change(await self.gpg_keys(principal))
         content = b"".join(certificate.data for certificate in keyring)
-        await self.resources.put(principal, GPG_KEYRING, content)
+        await self.resources.put(principal, GPG_KEYRING, content, expected_version=newest)

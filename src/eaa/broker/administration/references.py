@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from eaa.broker.administration.journal import Act, Journal
@@ -88,6 +88,10 @@ class ReferenceAdministration:
             raise UsageError(
                 f"expected an expiry in the future with an offset, got {expiry.isoformat()}", detail="expiry"
             )
+        try:
+            expiry = expiry.astimezone(UTC)
+        except OverflowError:  # 9999-12-31T23:59:59-01:00: who reads it would find no such time
+            raise UsageError(f"{expiry.isoformat()} is after the last year", detail="expiry") from None
         put = tuple(
             ReferenceValue(require_reference_name(name), value, expiry, now, by)
             for name, value in values.items()

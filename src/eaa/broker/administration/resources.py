@@ -25,10 +25,15 @@ class ResourceAdministration:
     journal: Journal
     resources: Resources
 
-    async def put(self, principal: Principal, path: ResourcePath, content: bytes) -> ResourceInfo:
+    async def put(
+        self, principal: Principal, path: ResourcePath, content: bytes, *, expected_version: int | None = None
+    ) -> ResourceInfo:
         """A new version of ``path``; an older one stays and can be read by its number.
 
+        ``expected_version`` is the newest that may be there, 0 for none; ``None`` does not ask.
+
         Raises:
+            ConflictError: ``conflict.version``: another is the newest.
             AccessDenied: the role does not have it.
             LimitExceeded: ``limit.size``: more than 1 MiB.
         """
@@ -39,7 +44,9 @@ class ResourceAdministration:
                     detail="size",
                 )
             await act.granted(f"a new version of {len(content)} bytes", size=len(content))
-            return await self.resources.put(path, content, by=principal.name, now=self.journal.clock())
+            return await self.resources.put(
+                path, content, by=principal.name, now=self.journal.clock(), expected_version=expected_version
+            )
 
     async def allow_put(self, principal: Principal, path: ResourcePath) -> None:
         """Hold if ``principal`` may put, before its content is looked at.

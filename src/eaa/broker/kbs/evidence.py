@@ -5,6 +5,7 @@ tdx        ``{"quote": base64, "cc_eventlog": base64 | null}``
 sgx        ``{"quote": base64}``
 snp        ``{"attestation_report": {…}, "cert_chain": [{"cert_type", "data"}] | null}``, the report by its
            fields as :mod:`eaa.evidence.snp_json` reads them
+csv        as :mod:`eaa.evidence.hygon_csv_json` reads it, event log included
 sample     ``{"svn": text, "report_data": base64}``, which proves nothing
 ========== ==============================================================================
 
@@ -18,12 +19,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from eaa.broker.kbs.members import bad_member, object_of, text_at
 from eaa.broker.kbs.tees import Tee
 from eaa.codec.text import decode_base64
 from eaa.errors import UnsupportedError
 from eaa.evidence.dcap_quote import MAX_QUOTE_BYTES
 from eaa.evidence.event_log import MAX_LOG_BYTES
+from eaa.evidence.hygon_csv_evidence import parse_csv_evidence
 from eaa.evidence.snp_certificates import TableEntry
 from eaa.evidence.snp_evidence import snp_evidence_of_json
 from eaa.tls.peer import EvidenceKind
@@ -37,6 +41,7 @@ _KINDS: Mapping[Tee, EvidenceKind] = {
     Tee.TDX: EvidenceKind.TDX_QUOTE,
     Tee.SGX: EvidenceKind.SGX_QUOTE,
     Tee.SNP: EvidenceKind.SNP_REPORT,
+    Tee.CSV: EvidenceKind.CSV_REPORT,
 }
 _SAMPLES = frozenset({Tee.SAMPLE, Tee.SAMPLE_DEVICE})
 
@@ -89,6 +94,8 @@ def parse_evidence(tee: Tee, value: Any) -> ParsedEvidence | SampleEvidence:
     members = object_of(value, what, "JSON")
     if tee in _SAMPLES:
         return _sample(tee, members, what)
+    if tee is Tee.CSV:
+        return _csv(members)
     if tee is Tee.SNP:
         snp = snp_evidence_of_json(members)
         return ParsedEvidence(tee, _KINDS[tee], snp.report, None, snp.certificates)
@@ -97,6 +104,15 @@ def parse_evidence(tee: Tee, value: Any) -> ParsedEvidence | SampleEvidence:
     if tee is Tee.TDX and members.get("cc_eventlog") is not None:
         log = _octets(members, "cc_eventlog", MAX_LOG_BYTES, what)
     return ParsedEvidence(tee, _KINDS[tee], quote, log)
+
+
+def _csv(members: dict[str, Any]) -> ParsedEvidence:
+    """The JSON itself: that it is JSON says that the report's signer has no mask any more."""
+    data = orjson.dumps(members)
+    found = parse_csv_evidence(data)
+    # Reports of version 1 have no registers that a log could lead to.
+    log = found.event_log if found.report.version > 1 else None
+    return ParsedEvidence(Tee.CSV, EvidenceKind.CSV_REPORT, data, log)
 
 
 def _sample(tee: Tee, members: dict[str, Any], what: str) -> SampleEvidence:

@@ -20,7 +20,7 @@ class HashAlgorithm(StrEnum):
 
     def digest(self, data: bytes) -> bytes:
         """32, 48 or 64 bytes."""
-        return hashlib.new(self.value, data).digest()
+        return _FUNCTIONS[self](data).digest()
 
     @classmethod
     def named(cls, name: str) -> HashAlgorithm | None:
@@ -29,6 +29,13 @@ class HashAlgorithm(StrEnum):
             return cls(name.lower().replace("-", ""))
         except ValueError:
             return None
+
+
+_FUNCTIONS = {
+    HashAlgorithm.SHA256: hashlib.sha256,
+    HashAlgorithm.SHA384: hashlib.sha384,
+    HashAlgorithm.SHA512: hashlib.sha512,
+}
 
 
 def known_algorithms(names: Collection[str]) -> tuple[HashAlgorithm, ...]:

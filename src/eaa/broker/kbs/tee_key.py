@@ -109,9 +109,9 @@ def _ec_key(jwk: dict[str, str]) -> TeePublicKey:
         raise _unsupported("crv", name, " and ".join(_CURVES))
     algorithm = _algorithm(jwk, (KeyAlgorithm.ECDH_ES_A256KW,))
     curve, size = _CURVES[name]
-    x, y = (_coordinate(jwk, axis, size) for axis in ("x", "y"))
+    point = b"\x04" + _coordinate(jwk, "x", size) + _coordinate(jwk, "y", size)
     try:
-        key = ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
+        key = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
     except ValueError:
         raise bad_member(_WHAT, "x", f"the point is not on {name}", "not_on_curve") from None
     return TeePublicKey(algorithm, key, MappingProxyType(jwk))
@@ -132,11 +132,11 @@ def _number(jwk: dict[str, str], name: str) -> int:
     return int.from_bytes(data)
 
 
-def _coordinate(jwk: dict[str, str], name: str, size: int) -> int:
+def _coordinate(jwk: dict[str, str], name: str, size: int) -> bytes:
     data = decode_base64url(text_at(jwk, name, _WHAT), _WHAT, name)
     if len(data) != size:
         raise bad_member(_WHAT, name, f"expected {size} bytes, got {len(data)}")
-    return int.from_bytes(data)
+    return data
 
 
 def _unsupported(field: str, value: str, supported: str) -> UnsupportedError:

@@ -19,6 +19,7 @@ from eaa.broker.policy_book import PolicyBook
 from eaa.broker.ports import Policies, ReferenceValues, ServiceKeys, Sessions
 from eaa.broker.records import PolicyKind, ReferenceValue
 from eaa.errors import EAAError, InternalError
+from eaa.services.structured_logs import log_unexpected
 from eaa.services.verdictd.service_keys import current_keys, ensure_keys
 
 __all__ = ["BookStores", "Books"]
@@ -139,6 +140,11 @@ class Books:
             except EAAError as error:
                 if not failing:
                     _LOG.error("policies and keys cannot be read: %s: %s", error.code, str(error))
+                failing = True
+            except Exception as error:
+                # One reading that breaks must not be the last: without them everything is refused.
+                if not failing:
+                    log_unexpected(_LOG, "reading policies and keys", error)
                 failing = True
             else:
                 if failing:

@@ -1,33 +1,31 @@
-"""Configuration of ``verdictd``: flags over environment over file over default.
-
-The file is TOML. A variable is ``VERDICTD_`` with the section and key in capitals and two underscores between
-them, e.g. ``VERDICTD_STORAGE__URL``; lists and tables are JSON. Unknown keys are refused.
-"""
+"""Configuration of ``verdictd``: flags over environment over file over default."""
 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eaa.appraisal.amd_advisories import AMD_ADVISORIES
 from eaa.appraisal.policy_snp import SnpPolicy
-from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError
 from eaa.provider.settings import parse_provider
+from eaa.services.configuration import (
+    MAX_FILE_BYTES,
+    Section,
+    load_settings,
+    on_loopback,
+    require_tls_off_loopback,
+    split_address,
+    state_directory,
+)
 
 __all__ = [
+    "MAX_FILE_BYTES",
     "AdminKeyEntry",
     "VerdictdConfig",
     "default_state_directory",
@@ -36,8 +34,6 @@ __all__ = [
     "split_address",
 ]
 
-MAX_FILE_BYTES = 1024 * 1024
-_MAX_PORT = 0xFFFF
 _PREFIX = "VERDICTD_"
 #: Where ``verdict`` finds the service.
 _OF_OTHERS = frozenset({"VERDICTD_URL", "VERDICTD_PORT"})
@@ -45,11 +41,7 @@ _OF_OTHERS = frozenset({"VERDICTD_URL", "VERDICTD_PORT"})
 _OF_KUBERNETES = ("VERDICTD_PORT_", "VERDICTD_SERVICE_")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Http(_Section):
+class Http(Section):
     """The KBS protocol, and administration over HTTP."""
 
     listen: str = "127.0.0.1:8080"
@@ -68,13 +60,7 @@ class Http(_Section):
 
     @model_validator(mode="after")
     def _both(self) -> Http:
-        if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("certificate and private_key go together")
-        if not (self.certificate or self.insecure_http or on_loopback(self.listen)):
-            raise ValueError(
-                f"listen = {self.listen!r} is not loopback: give certificate and private_key,"
-                " or insecure_http = true"
-            )
+        require_tls_off_loopback(self.listen, self.certificate, self.private_key, insecure=self.insecure_http)
         return self
 
     @field_validator("listen")
@@ -84,7 +70,7 @@ class Http(_Section):
         return value
 
 
-class Channel(_Section):
+class Channel(Section):
     """The EAA protocol over attested TLS. An empty ``listen`` switches it off."""
 
     listen: str = "127.0.0.1:1234"
@@ -99,7 +85,7 @@ class Channel(_Section):
     unsafe_null: bool = False
 
 
-class ClientApi(_Section):
+class ClientApi(Section):
     """Administration over gRPC. An empty ``listen`` switches it off."""
 
     listen: str = "[::1]:60000"
@@ -108,20 +94,17 @@ class ClientApi(_Section):
 
     @model_validator(mode="after")
     def _safe(self) -> ClientApi:
-        if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("certificate and private_key go together")
-        if self.listen and self.certificate is None and not on_loopback(self.listen):
-            raise ValueError(f"listen = {self.listen!r} is not loopback: give certificate and private_key")
+        require_tls_off_loopback(self.listen or "127.0.0.1:0", self.certificate, self.private_key)
         return self
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """``/metrics``, ``/healthz`` and ``/readyz`` of their own. An empty ``listen`` switches it off."""
 
     listen: str = "127.0.0.1:8081"
 
 
-class Storage(_Section):
+class Storage(Section):
     """Where everything is kept. Empty values are files in the state directory."""
 
     url: str = Field(default="", description="sqlite:///PATH or postgresql://USER@HOST/DATABASE")
@@ -134,7 +117,7 @@ class Storage(_Section):
     )
 
 
-class Snp(_Section):
+class Snp(Section):
     """What is put up with in SEV-SNP reports, see docs/guide/snp.md."""
 
     require_vcek: bool = Field(default=False, description="refuse reports signed with a cloud's VLEK")
@@ -162,7 +145,7 @@ class Snp(_Section):
         )
 
 
-class Verification(_Section):
+class Verification(Section):
     """What evidence is verified with."""
 
     collateral: tuple[Path, ...] = Field(default=(), description="endorsements: files and folders")
@@ -178,7 +161,7 @@ class Verification(_Section):
     snp: Snp = Field(default_factory=Snp)
 
 
-class Endorsements(_Section):
+class Endorsements(Section):
     """Whom endorsements are fetched from, for evidence that comes without. Without providers nothing is."""
 
     providers: tuple[str, ...] = Field(
@@ -205,7 +188,7 @@ class Endorsements(_Section):
         return value
 
 
-class Tokens(_Section):
+class Tokens(Section):
     """Attestation results."""
 
     issuer: str = "verdictd"
@@ -214,7 +197,7 @@ class Tokens(_Section):
     verbose: bool = Field(default=True, description="with the evidence's claims; without, tokens are small")
 
 
-class Limits(_Section):
+class Limits(Section):
     """How much at once."""
 
     challenge_seconds: int = Field(default=300, ge=10, le=3600)
@@ -224,7 +207,7 @@ class Limits(_Section):
     appraisals: int = Field(default=256, ge=1, description="at a time; more wait, and then are refused")
 
 
-class AdminKeyEntry(_Section):
+class AdminKeyEntry(Section):
     """Whose tokens are believed on administration."""
 
     kid: str = Field(min_length=1, max_length=128)
@@ -234,13 +217,13 @@ class AdminKeyEntry(_Section):
     roles: tuple[Literal["admin", "provisioner", "reader"], ...] = ("admin",)
 
 
-class Admin(_Section):
+class Admin(Section):
     """Who may administrate. Without keys, one is made at the first start in the state directory."""
 
     keys: tuple[AdminKeyEntry, ...] = ()
 
 
-class References(_Section):
+class References(Section):
     """Whose reference values are taken. An administrator's token is needed besides."""
 
     signers: tuple[Path, ...] = Field(default=(), description="Ed25519 public keys, PEM, of signed values")
@@ -253,7 +236,7 @@ class References(_Section):
         return self
 
 
-class Log(_Section):
+class Log(Section):
     """One line for each event on stderr."""
 
     level: Literal["debug", "info", "warn", "error", "fatal", "off"] = "info"
@@ -297,103 +280,17 @@ def load_config(
 ) -> VerdictdConfig:
     """The configuration of ``file``, if any, overridden by ``environment``, overridden by ``flags``.
 
-    Args:
-        file: TOML, at most 1 MiB.
-        flags: nested as the sections are; only what was given.
-        environment: as ``os.environ``.
+    As :func:`eaa.services.configuration.load_settings` has it.
 
     Raises:
         ConfigError: names the file, or the variable, or the flag's key, and what is wrong with it.
     """
-    tables = _read(file) if file else {}
-    _require_known(environment)
-
-    class Loaded(VerdictdConfig):
-        @classmethod
-        def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (
-                InitSettingsSource(settings_cls, dict(flags)),
-                _Environment(settings_cls, environment),
-                InitSettingsSource(settings_cls, tables),
-            )
-
-    try:
-        return Loaded()
-    except ValidationError as error:
-        raise _refused(error, file) from None
-    except ValueError as error:
-        raise ConfigError(f"environment: {error}", detail="value", key="environment") from None
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Host and port of ``host:port`` or ``[v6]:port``.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ValueError(f"expected host:port or [v6]:port, got {text!r}")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > _MAX_PORT:
-        raise ValueError(f"expected host:port or [v6]:port, got {text!r}")
-    return host, int(port)
-
-
-def on_loopback(address: str) -> bool:
-    """Whether only this machine can reach ``address``, host and port."""
-    return is_loopback(split_address(address)[0])
+    return load_settings(
+        VerdictdConfig, file, flags, environment,
+        prefix=_PREFIX, of_others=_OF_OTHERS, of_kubernetes=_OF_KUBERNETES,
+    )  # fmt: skip
 
 
 def default_state_directory(environment: Mapping[str, str]) -> Path:
     """``/var/lib/verdictd`` for root, else below the user's state directory."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/verdictd")
-    home = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '')}/.local/state"
-    return Path(home) / "verdictd"
-
-
-class _Environment(EnvSettingsSource):
-    """Of a given environment, so that the process's own is nobody's hidden argument."""
-
-    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str]) -> None:
-        self._given = {name.lower(): value for name, value in environment.items()}
-        super().__init__(settings_cls)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return self._given
-
-
-def _require_known(environment: Mapping[str, str]) -> None:
-    for name in environment:
-        if name.startswith(_PREFIX) and name not in _OF_OTHERS and not name.startswith(_OF_KUBERNETES):
-            first = name.removeprefix(_PREFIX).split("__")[0].lower()
-            if first not in VerdictdConfig.model_fields:
-                raise ConfigError(f"environment: {name}: there is no such key", detail="value", key=name)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}", detail="file", file=str(file)) from None
-    if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"{file}: more than {MAX_FILE_BYTES} bytes", detail="file", file=str(file))
-    try:
-        return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not TOML: {error}", detail="file", file=str(file)) from None
-
-
-def _refused(error: ValidationError, file: Path | None) -> ConfigError:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "there is no such key"
-    where = f" (from {file}, the environment or a flag)" if file else " (from the environment or a flag)"
-    return ConfigError(f"{key}: {message}{where}", detail="value", key=key, file=str(file or ""))
+    return state_directory("verdictd", environment)

@@ -6,7 +6,6 @@ what comes back has ``status`` ``OK``, and a failure is a gRPC status with its c
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import Mapping
@@ -110,11 +109,8 @@ class _Opa:
 
 
 class _Gpg:
-    """One caller at a time changes the keyring: a change is reading it and writing another."""
-
     def __init__(self, administration: Administration) -> None:
         self._documents = administration.documents
-        self._changing = asyncio.Lock()
 
     async def list_keys(self, principal: Principal, _: wire.ListGpgKeysRequest) -> wire.ListGpgKeysResponse:
         lines = [
@@ -127,15 +123,13 @@ class _Gpg:
     async def import_key(
         self, principal: Principal, request: wire.ImportGpgKeyRequest
     ) -> wire.ImportGpgKeyResponse:
-        async with self._changing:
-            await self._documents.import_gpg_key(principal, request.key)
+        await self._documents.import_gpg_key(principal, request.key)
         return wire.ImportGpgKeyResponse(status=OK)
 
     async def delete_key(
         self, principal: Principal, request: wire.DeleteGpgKeyRequest
     ) -> wire.DeleteGpgKeyResponse:
-        async with self._changing:
-            await self._documents.delete_gpg_key(principal, _text(request.keyid, "keyid"))
+        await self._documents.delete_gpg_key(principal, _text(request.keyid, "keyid"))
         return wire.DeleteGpgKeyResponse(status=OK)
 
     async def export(

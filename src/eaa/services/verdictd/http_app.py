@@ -12,13 +12,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eaa.broker.administration import Principal
+from eaa.services.rate import RateLimit
 from eaa.services.verdictd.config import VerdictdConfig, on_loopback
 from eaa.services.verdictd.core import Core, clock
 from eaa.services.verdictd.http_admin import admin_routes, resource_endpoint
 from eaa.services.verdictd.http_guest import Answer, GuestRoutes
 from eaa.services.verdictd.metrics import VerdictdMetrics
 from eaa.services.verdictd.middleware import Around
-from eaa.services.verdictd.rate import RateLimit
 
 __all__ = ["http_app", "serves_administration"]
 
@@ -62,8 +62,7 @@ class _Direct:
         if answer is None:
             await self._others(scope, receive, send)
             return
-        response = await answer(Request(scope, receive))
-        await response(scope, receive, send)
+        await answer(scope, receive, send)
 
 
 def serves_administration(config: VerdictdConfig) -> bool:

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from eaa.broker.kbs.cookie import session_cookie, set_cookie
 from eaa.broker.kbs.errors import error_response
 from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
-from eaa.errors import EAAError, InternalError, LimitExceeded, ResourceNotFound, UsageError
-from eaa.services.verdictd.logs import log_unexpected
-from eaa.services.verdictd.rate import RateLimit
+from eaa.errors import EAAError, InternalError, ResourceNotFound, UsageError
+from eaa.services.rate import RateLimit
+from eaa.services.structured_logs import log_unexpected
+from eaa.services.verdictd.http_exchange import Exchange
 
-__all__ = ["AdminResource", "Answer", "GuestRoutes", "read_body"]
+__all__ = ["AdminResource", "Answer", "GuestRoutes"]
 
 _LOG = logging.getLogger("eaa.verdictd")
-_JSON = "application/json"
 _MAX_ASKED = 512
+_NOTHING_ASKED = Asked()
 _PREFIX = "/kbs/v0/"
 _AUTH, _ATTEST, _RESOURCES = f"{_PREFIX}auth", f"{_PREFIX}attest", f"{_PREFIX}resource/"
 
-Answer = Callable[[Request], Awaitable[Response]]
+#: An ASGI application of one route.
+Answer = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: Answers ``POST`` and ``DELETE`` of a resource, given the request and its path.
 AdminResource = Callable[[Request, str], Awaitable[Response]]
 
@@ -48,8 +51,8 @@ class GuestRoutes:
         # Each is a decision that is kept, also one for a challenge that was spent long ago.
         self._challenges, self._attestations = challenges, attestations
         self._admin_resource, self._max_body_bytes = admin_resource, max_body_bytes
-        self._posts = {_AUTH: _guarded(self._auth), _ATTEST: _guarded(self._attest)}
-        self._any_plugin = _guarded(self._plugin)
+        self._posts = {_AUTH: _Guarded(self._auth), _ATTEST: _Guarded(self._attest)}
+        self._any_plugin = _Guarded(self._plugin)
 
     def frequent(self, method: str, path: str) -> Answer | None:
         """What answers the requests of every attestation; ``None`` for others, see :meth:`routes`."""
@@ -61,91 +64,81 @@ class GuestRoutes:
         """To be put after the administrative ones, whose paths are more special."""
         return [
             *(Route(path, answer, methods=["POST"]) for path, answer in self._posts.items()),
-            Route("/.well-known/jwks.json", _guarded(self._jwks), methods=["GET"]),
+            Route("/.well-known/jwks.json", _Guarded(self._jwks), methods=["GET"]),
             Route(_PREFIX + "{path:path}", self._any_plugin, methods=["GET", "POST", "PUT", "DELETE"]),
         ]
 
-    async def _auth(self, request: Request) -> Response:
-        self._challenges.take(_peer(request))
-        challenged = self._broker.challenge(await read_body(request, self._max_body_bytes))
-        cookie = set_cookie(
-            challenged.cookie, expires_at=challenged.expires_at, secure=request.url.scheme == "https"
-        )
-        return Response(orjson.dumps(challenged.body), media_type=_JSON, headers={"set-cookie": cookie})
+    async def _auth(self, exchange: Exchange) -> None:
+        self._challenges.take(exchange.peer)
+        challenged = self._broker.challenge(await exchange.body(self._max_body_bytes))
+        cookie = set_cookie(challenged.cookie, expires_at=challenged.expires_at, secure=exchange.is_secure)
+        await exchange.answer(200, orjson.dumps(challenged.body), (b"set-cookie", cookie.encode("latin-1")))
 
-    async def _attest(self, request: Request) -> Response:
-        self._attestations.take(_peer(request))
-        cookie = session_cookie(request.headers.getlist("cookie"))
-        body = await read_body(request, self._max_body_bytes)
-        attested = await self._broker.attest(body, cookie, peer=_peer(request), asked=_asked(request))
-        return Response(orjson.dumps({"token": attested.token}), media_type=_JSON)
+    async def _attest(self, exchange: Exchange) -> None:
+        self._attestations.take(exchange.peer)
+        cookie = session_cookie(exchange.headers(b"cookie"))
+        body = await exchange.body(self._max_body_bytes)
+        asked = _asked(exchange.query)
+        attested = await self._broker.attest(body, cookie, peer=exchange.peer, asked=asked)
+        await exchange.answer(200, orjson.dumps({"token": attested.token}))
 
-    async def _plugin(self, request: Request) -> Response:
-        plugin, _, path = str(request.scope["path"]).removeprefix(_PREFIX).partition("/")
-        if request.method != "GET":
-            if plugin == "resource" and self._admin_resource and request.method in {"POST", "DELETE"}:
-                return await self._admin_resource(request, path)
-            raise ResourceNotFound(
-                f"{request.method} of plugin {plugin[:64]!r} is not served", detail="plugin"
-            )
+    async def _plugin(self, exchange: Exchange) -> None:
+        plugin, _, path = exchange.path.removeprefix(_PREFIX).partition("/")
+        if exchange.method != "GET":
+            if plugin != "resource" or exchange.method not in {"POST", "DELETE"} or not self._admin_resource:
+                raise ResourceNotFound(
+                    f"{exchange.method} of plugin {plugin[:64]!r} is not served", detail="plugin"
+                )
+            await exchange.give(await self._admin_resource(exchange.request, path))
+            return
         content = await self._broker.resource(
             plugin,
             path.split("/"),
-            dict(request.query_params),
-            cookie=session_cookie(request.headers.getlist("cookie")),
-            bearer=_bearer(request),
-            peer=_peer(request),
+            exchange.query,
+            cookie=session_cookie(exchange.headers(b"cookie")),
+            bearer=_bearer(exchange),
+            peer=exchange.peer,
         )
-        return Response(content, media_type=_JSON, headers={"cache-control": "no-store"})
+        await exchange.answer(200, content, (b"cache-control", b"no-store"))
 
-    async def _jwks(self, request: Request) -> Response:
-        return Response(orjson.dumps(dict(self._books.keys.published)), media_type=_JSON)
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, of at most ``limit`` bytes.
-
-    Raises:
-        LimitExceeded: ``limit.size``.
-    """
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise LimitExceeded(f"the body has more than {limit} bytes", detail="size")
-        parts.append(part)
-    return b"".join(parts)
+    async def _jwks(self, exchange: Exchange) -> None:
+        await exchange.answer(200, orjson.dumps(dict(self._books.keys.published)))
 
 
-def _guarded(answer: Answer) -> Answer:
-    """``answer``, whose errors become what KBS clients read."""
+class _Guarded:
+    """An ASGI application of one route, whose errors become what KBS clients read."""
 
-    async def guarded(request: Request) -> Response:
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: Callable[[Exchange], Awaitable[None]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
         try:
-            return await answer(request)
+            await self._answer(exchange)
         except EAAError as error:
-            return _refusal(request, error)
+            await _refuse(exchange, error)
         except ClientDisconnect:
-            return Response(status_code=400)
+            await exchange.answer(400, b"")
         except Exception as error:
-            log_unexpected(_LOG, f"{request.method} {request.url.path[:128]}", error)
-            return _refusal(request, InternalError(type(error).__name__))
+            if exchange.answered:
+                raise
+            log_unexpected(_LOG, f"{exchange.method} {exchange.path[:128]}", error)
+            await _refuse(exchange, InternalError(type(error).__name__))
 
-    return guarded
 
-
-def _refusal(request: Request, error: EAAError) -> Response:
-    known = error.decision or request.scope.get("request_id", "")
-    status, body = error_response(error, known)
+async def _refuse(exchange: Exchange, error: EAAError) -> None:
+    status, body = error_response(error, error.decision or exchange.request_id)
     log = _LOG.warning if status < 500 else _LOG.error
-    log("%s %s refused: %s: %s", request.method, request.url.path[:128], error.code, str(error))
-    return Response(body, status, media_type=_JSON)
+    log("%s %s refused: %s: %s", exchange.method, exchange.path[:128], error.code, str(error))
+    await exchange.answer(status, body)
 
 
-def _asked(request: Request) -> Asked:
+def _asked(query: Mapping[str, str]) -> Asked:
     """``audience``, ``nonce`` and ``token=small`` of the query."""
-    query = request.query_params
+    if not query:
+        return _NOTHING_ASKED
     audience, nonce, size = query.get("audience", ""), query.get("nonce", ""), query.get("token", "")
     if max(len(audience), len(nonce)) > _MAX_ASKED or size not in {"", "small"}:
         raise UsageError(
@@ -155,13 +148,9 @@ def _asked(request: Request) -> Asked:
     return Asked(audience, nonce, size == "small")
 
 
-def _bearer(request: Request) -> str | None:
-    values = request.headers.getlist("authorization")
+def _bearer(exchange: Exchange) -> str | None:
+    values = exchange.headers(b"authorization")
     if len(values) != 1:
         return None
     scheme, _, token = values[0].partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
-
-
-def _peer(request: Request) -> str:
-    return request.client.host if request.client else "unix"

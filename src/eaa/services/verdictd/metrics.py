@@ -47,15 +47,16 @@ class VerdictdMetrics(Events):
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"kbs_{name}", text, labels, registry=registry)
 
-        self.requests = counter("http_requests", "Requests by status.", "method", "status")
-        self.seconds = Histogram(
+        self._requests = counter("http_requests", "Requests by status.", "method", "status")
+        self._seconds = Histogram(
             "kbs_http_request_duration_seconds", "From head to last byte.", ["method"], buckets=_SECONDS,
             registry=registry,
         )  # fmt: skip
+        self._counts: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.request_bytes = Histogram(
             "kbs_http_request_size_bytes", "Bodies of requests.", buckets=_BYTES, registry=registry
         )
-        self.response_bytes = Histogram(
+        self._response_bytes = Histogram(
             "kbs_http_response_size_bytes", "Bodies of responses.", buckets=_BYTES, registry=registry
         )
         self.active = Gauge(
@@ -94,6 +95,16 @@ class VerdictdMetrics(Events):
             "kbs_build_info", "Always 1.", ["version"], registry=registry, multiprocess_mode="mostrecent"
         )
         build.labels(__version__).set(1)
+
+    def answered(self, method: str, status: int, seconds: float, size: int) -> None:
+        """A request of ``method``, which is one of a few, was answered by so many bytes."""
+        counts = self._counts.get((method, status))
+        if counts is None:
+            counts = self._requests.labels(method, str(status)), self._seconds.labels(method)
+            self._counts[method, status] = counts
+        counts[0].inc()
+        counts[1].observe(seconds)
+        self._response_bytes.observe(size)
 
     def challenged(self, error: EAAError | None) -> None:
         self._auth.inc()

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,19 @@ from eaa.provider.limits import HttpLimits
 from eaa.provider.opening import open_endorser
 from eaa.services.attested_listener import AttestedListener
 from eaa.services.endorsements import ServiceEndorsements
+from eaa.services.fetching_verifier import with_provider
+from eaa.services.http_protocol import HttpBounds, bounded_protocol
 from eaa.services.metrics_http import Health, start_metrics_server
+from eaa.services.tls_files import require_certificate
 from eaa.services.verdictd.channel_face import ChannelFace
 from eaa.services.verdictd.config import VerdictdConfig, split_address
 from eaa.services.verdictd.core import Core, EvidenceSource, clock, environment_verifier, open_core
 from eaa.services.verdictd.endorsement_settings import endorsement_settings
 from eaa.services.verdictd.grpc_admin import grpc_handlers
 from eaa.services.verdictd.http_app import http_app, serves_administration
-from eaa.services.verdictd.http_protocol import HttpBounds, bounded_protocol
 from eaa.services.verdictd.metrics import VerdictdMetrics
-from eaa.services.verdictd.tls_files import require_certificate
+from eaa.services.verdictd.middleware import refusal
+from eaa.tls.peer import Endorsements, EvidenceKind
 from eaa.transport.config import ChannelConfig
 from eaa.transport.grpc.server import ClientApiServer, Handler, Limits, TlsFiles
 
@@ -39,6 +42,7 @@ __all__ = ["Inputs", "Verdictd"]
 _LOG = logging.getLogger("eaa.verdictd")
 #: A guest waits meanwhile.
 _PROVIDER_LIMITS = HttpLimits(attempt_seconds=10, total_seconds=20)
+_PROVIDE_SECONDS = 60.0
 #: Of an attested channel without requests.
 _IDLE_SECONDS = 300.0
 
@@ -144,6 +148,18 @@ class Verdictd:
         refreshing = self._provided.keep_fresh(section.refresh_seconds)
         await self._opened.enter_async_context(refreshing)
 
+    def _providing(self, channel: ChannelConfig) -> ChannelConfig:
+        """``channel``, whose verifier has endorsements fetched that peers do not attach."""
+        provided, loop = self._provided, asyncio.get_running_loop()
+        if provided is None or channel.verifier is None:
+            return channel
+
+        def provide(kind: EvidenceKind, evidence: bytes) -> Endorsements | None:
+            asyncio.run_coroutine_threadsafe(provided.fetch(kind, evidence), loop).result(_PROVIDE_SECONDS)
+            return provided.known(kind, evidence)
+
+        return replace(channel, verifier=with_provider(channel.verifier, provide))
+
     def metrics_text(self) -> str:
         """In Prometheus' text format."""
         return generate_latest(self._registry).decode()
@@ -160,7 +176,7 @@ class Verdictd:
         if self._http is not None and self._http.config.ssl is not None and config.http.certificate:
             self._http.config.ssl.load_cert_chain(config.http.certificate, config.http.private_key)
         if self._channel is not None and channel is not None:
-            self._channel.replace(channel)
+            self._channel.replace(self._providing(channel))
 
     async def drain(self, seconds: float) -> bool:
         """Accept no more, let what is under way end, then close; whether all ended by itself."""
@@ -189,7 +205,7 @@ class Verdictd:
         tls = config.http
         bounds = HttpBounds(tls.max_connections, tls.max_head_bytes, tls.request_seconds)
         settings = uvicorn.Config(
-            app, http=bounded_protocol(bounds), loop="none", lifespan="off", log_config=None,
+            app, http=bounded_protocol(bounds, refusal), loop="none", lifespan="off", log_config=None,
             access_log=False, server_header=False, date_header=True, proxy_headers=False,
             timeout_keep_alive=30,
             ssl_certfile=str(tls.certificate) if tls.certificate else None,
@@ -209,7 +225,7 @@ class Verdictd:
         if listening is None or channel is None:
             return
         face = ChannelFace(core, self._metrics, idle_seconds=_IDLE_SECONDS)
-        self._channel = AttestedListener(face.serve, listening, channel)
+        self._channel = AttestedListener(face.serve, listening, self._providing(channel))
         face.draining = self._channel.draining
         await self._channel.start()
 

@@ -17,17 +17,22 @@ ORDERED_TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def to_microseconds(instant: datetime) -> int:
     """Microseconds since 1970, exact.
 
     Raises:
-        UsageError: ``instant`` is naive.
+        UsageError: ``instant`` is naive, or could not be read again: in UTC it is outside of years 1 to 9999.
     """
     if instant.tzinfo is None:
         raise UsageError("a time that is kept must be aware")
-    return (instant - _EPOCH) // _MICROSECOND
+    count = (instant - _EPOCH) // _MICROSECOND
+    if not _FIRST <= count <= _LAST:
+        raise UsageError("a time that is kept must be one of UTC, too")
+    return count
 
 
 def from_microseconds(count: int) -> datetime:

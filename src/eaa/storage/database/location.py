@@ -31,7 +31,7 @@ def backend_of(text: str) -> Backend:
 
     Raises:
         ConfigError: ``config.database_url``, without repeating it: it may hold a password; or
-            ``config.database_file``: others may read the file or write to its folder.
+            ``config.database_file``: others own or may read the file, or own or may write to its folder.
     """
     try:
         url = make_url(text)
@@ -60,17 +60,26 @@ def _sqlite_path(url: URL) -> Path | None:
 
 def _make_private(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.parent.stat().st_mode & _WRITE_BY_OTHERS:
+    folder = path.parent.stat()
+    _require_ours(path.parent, folder)
+    if folder.st_mode & _WRITE_BY_OTHERS:
         raise _file_error(path.parent, f"others may write to it; repair with: chmod go-w {path.parent}")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        mode = os.fstat(descriptor).st_mode
+        status = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(status.st_mode):
         raise _file_error(path, "is no regular file")
-    if mode & _GROUP_OR_OTHERS:
+    _require_ours(path, status)
+    if status.st_mode & _GROUP_OR_OTHERS:
         raise _file_error(path, f"others may read or write it; repair with: chmod 600 {path}")
+
+
+def _require_ours(path: Path, status: os.stat_result) -> None:
+    """Secrets in it are sealed; policies are not, and whoever owns it could put others in their place."""
+    if status.st_uid not in (os.geteuid(), 0):
+        raise _file_error(path, f"belongs to user {status.st_uid}, not to the one who runs this")
 
 
 def _postgresql(url: URL) -> Backend:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, selec
 
 from eaa.broker.names import ResourcePath
 from eaa.broker.records import Resource, ResourceInfo
-from eaa.errors import ResourceNotFound
+from eaa.errors import ConflictError, ResourceNotFound
 from eaa.storage.database.backend import Backend, Lookup
 from eaa.storage.database.columns import from_microseconds, require_text, storable
 from eaa.storage.database.sealer import Sealer
@@ -37,10 +37,20 @@ class DatabaseResources:
         self._sealer = sealer
         self._putting = asyncio.Lock()
 
-    async def put(self, path: ResourcePath, content: bytes, *, by: str, now: datetime) -> ResourceInfo:
+    async def put(
+        self,
+        path: ResourcePath,
+        content: bytes,
+        *,
+        by: str,
+        now: datetime,
+        expected_version: int | None = None,
+    ) -> ResourceInfo:
         name = str(path)
 
         def keep(connection: Connection, version: int, sealed: bytes) -> None:
+            if expected_version is not None:
+                _require_newest(connection, name, expected_version)
             connection.execute(
                 table.insert().values(
                     path=name,
@@ -96,6 +106,16 @@ class DatabaseResources:
         statement = delete(table).where(_which(path, version))
         if not await self._backend.write(lambda connection: connection.execute(statement).rowcount):
             raise _not_found(path, version)
+
+
+def _require_newest(connection: Connection, name: str, expected: int) -> None:
+    """In a transaction that has taken a number, for which others that put the same wait."""
+    newest = connection.execute(select(func.max(table.c.version)).where(table.c.path == name)).scalar() or 0
+    if newest != expected:
+        raise ConflictError(
+            f"{name}: expected version {expected} to be the newest, it is {newest}",
+            detail="version", expected=expected, came=newest,
+        )  # fmt: skip
 
 
 def _which(path: ResourcePath, version: int | None) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from eaa.errors import FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import MAX_QUOTE_BYTES
 from eaa.tls.peer import EvidenceKind
 
-READABLE = {Tee.TDX, Tee.SGX, Tee.SNP, Tee.SAMPLE, Tee.SAMPLE_DEVICE}
+READABLE = {Tee.TDX, Tee.SGX, Tee.SNP, Tee.CSV, Tee.SAMPLE, Tee.SAMPLE_DEVICE}
 
 
 def b64(data: bytes) -> str:

@@ -72,6 +72,18 @@ def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
         backend_of(f"sqlite:///{tmp_path}/open/eaa.db")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("given", ["eaa.db", "."])
+def test_what_somebody_else_owns_is_refused(tmp_path: Path, given: str) -> None:
+    (tmp_path / "own").mkdir(mode=0o700)
+    path = tmp_path / "own" / "eaa.db"
+    path.touch(0o600)
+    os.chown(path.parent / given, 12345, -1)
+    with pytest.raises(ConfigError, match="belongs to user 12345") as caught:
+        backend_of(f"sqlite:///{path}")
+    assert caught.value.code == "config.database_file"
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "folder").mkdir(mode=0o700)

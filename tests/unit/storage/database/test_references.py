@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from eaa.broker.ports import ReferenceValues
 from eaa.broker.records import ReferenceValue
-from eaa.errors import FormatError, ResourceNotFound
+from eaa.errors import FormatError, ResourceNotFound, UsageError
 from eaa.storage.database.database import Database
 from tests.unit.storage.database.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW
@@ -39,6 +41,18 @@ def test_the_same_name_is_replaced(run: Run, references: ReferenceValues) -> Non
     run(references.put([_value("n", 1)]))
     run(references.put([_value("n", 2), _value("m", 3), _value("n", 4)]))
     assert [(v.name, v.value) for v in run(references.list())] == [("m", 3), ("n", 4)]
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:00:00-01:00"])
+def test_a_time_that_could_not_be_read_again_is_not_kept(
+    run: Run, references: ReferenceValues, time: str
+) -> None:
+    with pytest.raises(UsageError):
+        run(references.put([replace(_value("n"), expires_at=datetime.fromisoformat(time))]))
+    assert run(references.list()) == []
+    for last in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        run(references.put([replace(_value("n"), expires_at=last)]))
+        assert run(references.read("n")).expires_at == last
 
 
 @pytest.mark.parametrize("bad", [_value("b", float("nan")), _value("b", b"bytes"), _value("b\0")])

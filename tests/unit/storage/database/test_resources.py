@@ -10,7 +10,7 @@ import pytest
 from eaa.broker.names import ResourcePath
 from eaa.broker.ports import Resources
 from eaa.broker.records import ResourceInfo
-from eaa.errors import FormatError, ResourceNotFound, StorageError, UsageError
+from eaa.errors import ConflictError, FormatError, ResourceNotFound, StorageError, UsageError
 from eaa.storage.database import versions
 from eaa.storage.database.database import Database
 from eaa.storage.database.resources import DatabaseResources
@@ -191,6 +191,30 @@ def test_times_are_exact_and_utc(run: Run, resources: Resources) -> None:
 def test_a_time_without_a_zone_is_refused(run: Run, resources: Resources) -> None:
     with pytest.raises(UsageError, match="aware"):
         run(resources.put(PATH, b"", by="", now=NOW.replace(tzinfo=None)))
+
+
+def test_only_after_the_version_that_was_seen(run: Run, resources: Resources) -> None:
+    async def put(content: bytes, expected: int | None) -> ResourceInfo:
+        return await resources.put(PATH, content, by="", now=NOW, expected_version=expected)
+
+    async def at_once() -> list[ResourceInfo | BaseException]:
+        return await asyncio.gather(
+            *(put(content, 0) for content in (b"a", b"b", b"c")), return_exceptions=True
+        )
+
+    outcomes = run(at_once())
+    (kept,) = [item for item in outcomes if isinstance(item, ResourceInfo)]
+    assert (
+        sorted(item.code for item in outcomes if isinstance(item, ConflictError)) == ["conflict.version"] * 2
+    )
+    second = run(put(b"next", kept.version))
+    with pytest.raises(ConflictError, match=f"expected version {kept.version} to be the newest, it is"):
+        run(put(b"late", kept.version))
+    assert run(resources.read(PATH)).content == b"next"
+    run(resources.delete(PATH, by="", now=NOW))
+    with pytest.raises(ConflictError):
+        run(put(b"late", second.version))
+    assert run(put(b"anew", 0)).version > second.version
 
 
 def test_a_put_that_is_overtaken_too_often_gives_up(

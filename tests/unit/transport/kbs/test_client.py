@@ -25,8 +25,11 @@ class Attester:
 
     name = "test"
 
+    def __init__(self, kind: EvidenceKind) -> None:
+        self.kind = kind
+
     def collect(self, report_data: bytes) -> AttachedEvidence:
-        return AttachedEvidence(EvidenceKind.TDX_QUOTE, report_data)
+        return AttachedEvidence(self.kind, report_data)
 
 
 class Broker:
@@ -45,7 +48,7 @@ class Broker:
 def _attest(answer: Callable[[httpx.Request], httpx.Response], tee: EvidenceKind, **options: Any) -> str:
     async def run() -> str:
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://kbs") as http:
-            return await KbsClient(http, Attester(), tee, **options).attest()
+            return await KbsClient(http, Attester(tee), tee, **options).attest()
 
     return asyncio.run(run())
 
@@ -127,7 +130,9 @@ def test_a_path_that_is_none_is_never_asked_for(path: str) -> None:
 
     async def run() -> bytes:
         async with httpx.AsyncClient(transport=httpx.MockTransport(broker), base_url="http://kbs") as http:
-            return await KbsClient(http, Attester(), EvidenceKind.TDX_QUOTE).resource(path)
+            return await KbsClient(http, Attester(EvidenceKind.TDX_QUOTE), EvidenceKind.TDX_QUOTE).resource(
+                path
+            )
 
     with pytest.raises(FormatError):
         asyncio.run(run())

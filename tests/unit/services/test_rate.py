@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eaa.errors import LimitExceeded
-from eaa.services.verdictd.rate import RateLimit
+from eaa.services.rate import RateLimit
 
 
 class Clock:
@@ -66,7 +66,7 @@ def test_no_limit() -> None:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eaa.services.verdictd.rate._MAX_ADDRESSES", 2)
+    monkeypatch.setattr("eaa.services.rate._MAX_ADDRESSES", 2)
     limit = RateLimit(1, Clock())
     for address in ("a", "b", "c"):
         assert _granted(limit, address, 5) == 2

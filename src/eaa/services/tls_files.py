@@ -1,16 +1,27 @@
-"""The certificate of the HTTP listener."""
+"""The certificate of a service's HTTP listener."""
 
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
+from typing import Protocol
 
 from eaa.errors import ConfigError
-from eaa.services.verdictd.config import Http
 
-__all__ = ["require_certificate"]
+__all__ = ["HttpFiles", "require_certificate"]
 
 
-def require_certificate(http: Http) -> None:
+class HttpFiles(Protocol):
+    """The section of a configuration that names them."""
+
+    @property
+    def certificate(self) -> Path | None: ...
+
+    @property
+    def private_key(self) -> Path | None: ...
+
+
+def require_certificate(http: HttpFiles) -> None:
     """Nothing, where TLS is not configured, or certificate and key can be used.
 
     Raises:

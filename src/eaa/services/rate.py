@@ -1,4 +1,4 @@
-"""How often an address may ask for a challenge, or attest."""
+"""How often an address may ask."""
 
 from __future__ import annotations
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from eaa.broker.kbs.errors import TYPE_PREFIX
+__all__ = ["HttpBounds", "Refusal", "bounded_protocol"]
 
-__all__ = ["HttpBounds", "bounded_protocol"]
+#: Content type and body of a refusal, from its status and why.
+Refusal = Callable[[int, str], tuple[bytes, bytes]]
 
 _REASONS = {408: b"Request Timeout", 429: b"Too Many Requests", 431: b"Request Header Fields Too Large"}
 
@@ -28,8 +29,8 @@ class HttpBounds:
     open: int = 0
 
 
-def bounded_protocol(bounds: HttpBounds) -> type[asyncio.Protocol]:
-    """The protocol of one server, whose connections share ``bounds``."""
+def bounded_protocol(bounds: HttpBounds, refusal: Refusal) -> type[HttpToolsProtocol]:
+    """The protocol of one server, whose connections share ``bounds``, which says so as ``refusal`` does."""
 
     class Bounded(HttpToolsProtocol):
         _in_head = True
@@ -86,9 +87,9 @@ def bounded_protocol(bounds: HttpBounds) -> type[asyncio.Protocol]:
                 self._deadline = None
 
         def _refuse(self, status: int, detail: str) -> None:
-            body = orjson.dumps({"type": f"{TYPE_PREFIX}HTTPFailed", "detail": detail})
-            head = b"HTTP/1.1 %d %s\r\n" % (status, _REASONS[status])
-            rest = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            kind, body = refusal(status, detail)
+            head = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\n" % (status, _REASONS[status], kind)
+            rest = b"content-length: %d\r\nconnection: close\r\n\r\n"
             self.transport.write(head + rest % len(body) + body)
             self.transport.close()
 

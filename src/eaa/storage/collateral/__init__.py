@@ -1,0 +1,1 @@
+"""What a caching service of endorsements keeps: documents, platforms with certificates, requests."""

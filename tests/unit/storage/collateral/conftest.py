@@ -1,0 +1,60 @@
+"""Each test of the contract runs on SQLite and on a real PostgreSQL, each time on a new database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import pytest
+
+from eaa.storage.collateral.database import CollateralDatabase
+from tests.fakes.postgresql import PostgresqlServer, postgresql_server
+
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> T: ...
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Runs to the end, all on one event loop."""
+    with asyncio.Runner() as runner:
+        yield lambda work: runner.run(asyncio.wait_for(work, 60))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    with postgresql_server(durable=False) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/private/collateral.db"
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    return server.url(server.create_database())
+
+
+@pytest.fixture
+def database(run: Run, url: str) -> Iterator[CollateralDatabase]:
+    opened = run(CollateralDatabase.open(url))
+    try:
+        yield opened
+    finally:
+        run(opened.close())
+
+
+@pytest.fixture
+def other(run: Run, database: CollateralDatabase, url: str) -> Iterator[CollateralDatabase]:
+    """Another process on the same database."""
+    opened = run(CollateralDatabase.open(url, migrate=False))
+    try:
+        yield opened
+    finally:
+        run(opened.close())
