@@ -175,7 +175,10 @@ class Endorsements(Section):
     refresh_seconds: float = Field(
         default=300, ge=1, le=86400, description="how often it is looked what is due"
     )
-    fetches_per_minute: int = Field(default=60, ge=1, description="for platforms that were not seen before")
+    fetches_per_minute: int = Field(
+        default=60, ge=1,
+        description="for platforms that were not seen before, by quotes and by reports each",
+    )  # fmt: skip
 
     @field_validator("providers")
     @classmethod

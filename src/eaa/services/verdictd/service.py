@@ -43,6 +43,8 @@ _LOG = logging.getLogger("eaa.verdictd")
 #: A guest waits meanwhile.
 _PROVIDER_LIMITS = HttpLimits(attempt_seconds=10, total_seconds=20)
 _PROVIDE_SECONDS = 60.0
+#: Channels do not know the addresses of their peers: all are one when it comes to rates.
+_CHANNEL_PEERS = "channel"
 #: Of an attested channel without requests.
 _IDLE_SECONDS = 300.0
 
@@ -143,7 +145,7 @@ class Verdictd:
         section = self._inputs.config.endorsements
         self._provided = ServiceEndorsements(
             opened.endorser, update=opened.update, fetches_per_minute=section.fetches_per_minute,
-            changed=self._metrics.endorsements,
+            trust_anchors=anchors, changed=self._metrics.endorsements,
         )  # fmt: skip
         refreshing = self._provided.keep_fresh(section.refresh_seconds)
         await self._opened.enter_async_context(refreshing)
@@ -155,7 +157,8 @@ class Verdictd:
             return channel
 
         def provide(kind: EvidenceKind, evidence: bytes) -> Endorsements | None:
-            asyncio.run_coroutine_threadsafe(provided.fetch(kind, evidence), loop).result(_PROVIDE_SECONDS)
+            fetching = provided.fetch(kind, evidence, peer=_CHANNEL_PEERS)
+            asyncio.run_coroutine_threadsafe(fetching, loop).result(_PROVIDE_SECONDS)
             return provided.known(kind, evidence)
 
         return replace(channel, verifier=with_provider(channel.verifier, provide))
