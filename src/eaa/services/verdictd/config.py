@@ -83,6 +83,12 @@ class Channel(Section):
     )
     profile: Literal["exporter-v1", "ratls-cert"] = "exporter-v1"
     unsafe_null: bool = False
+    max_connections: int = Field(
+        default=2000, ge=1, description="at a time to each worker; more are closed at once"
+    )
+    unread_seconds: float = Field(
+        default=60, gt=0, le=3600, description="a peer that takes no answer for that long is cut off"
+    )
 
 
 class ClientApi(Section):
