@@ -216,6 +216,14 @@ class Limits(Section):
     appraisals: int = Field(default=256, ge=1, description="at a time; more wait, and then are refused")
 
 
+class Decisions(Section):
+    """The record of what was decided."""
+
+    keep_days: int = Field(
+        default=0, ge=0, le=36500, description="older decisions are removed, of whatever kind; 0: none, ever"
+    )
+
+
 class AdminKeyEntry(Section):
     """Whose tokens are believed on administration."""
 
@@ -271,6 +279,7 @@ class VerdictdConfig(BaseSettings):
     endorsements: Endorsements = Field(default_factory=Endorsements)
     tokens: Tokens = Field(default_factory=Tokens)
     limits: Limits = Field(default_factory=Limits)
+    decisions: Decisions = Field(default_factory=Decisions)
     admin: Admin = Field(default_factory=Admin)
     references: References = Field(default_factory=References)
     log: Log = Field(default_factory=Log)

@@ -28,6 +28,7 @@ from eaa.services.tls_files import require_certificate
 from eaa.services.verdictd.channel_face import ChannelFace
 from eaa.services.verdictd.config import VerdictdConfig, split_address
 from eaa.services.verdictd.core import Core, EvidenceSource, clock, environment_verifier, open_core
+from eaa.services.verdictd.decision_keeping import pruned
 from eaa.services.verdictd.endorsement_settings import endorsement_settings
 from eaa.services.verdictd.grpc_admin import grpc_handlers
 from eaa.services.verdictd.http_app import http_app, serves_administration
@@ -80,6 +81,7 @@ class Verdictd:
         self._draining = False
         self._provided: ServiceEndorsements | None = None
         self._opened = contextlib.AsyncExitStack()
+        self._pruning = contextlib.AsyncExitStack()  # ends before the storage is closed
 
     @property
     def not_ready(self) -> str:
@@ -123,6 +125,8 @@ class Verdictd:
         self._core = await open_core(config, self._inputs.evidence, self._metrics, self._provided)
         for note in self._core.notes:
             _LOG.warning("%s", note)
+        keeping = pruned(self._core.database.decisions, config.decisions.keep_days, clock)
+        await self._pruning.enter_async_context(keeping)
         await self._start_channel(self._core)
         await self._start_client_api(self._core)
         await self._start_http(self._core)
@@ -195,6 +199,7 @@ class Verdictd:
                 await self._serving
         if self._health is not None:
             self._health.close()
+        await self._pruning.aclose()
         if self._core is not None:
             await self._core.close()
             self._core = None
