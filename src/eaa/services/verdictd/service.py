@@ -262,7 +262,7 @@ def _seen(core: Core, handlers: Mapping[str, Handler]) -> dict[str, Handler]:
     def refreshing(handler: Handler) -> Handler:
         async def answer(principal: Principal, request: Any) -> Message:
             response = await handler(principal, request)
-            await core.books.refresh()
+            await core.books.try_refresh()
             return response
 
         return answer
