@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from eaa.broker.kbs.hashes import HashAlgorithm, known_algorithms, select_algorithm
-from eaa.broker.kbs.members import object_at, object_of, text_at
 from eaa.broker.kbs.tees import Tee, parse_tee
 from eaa.broker.kbs.versions import ProtocolVersion, parse_version
+from eaa.codec.members import object_at, object_of, text_at
 from eaa.errors import FormatError, UnsupportedError
 
 SHA256, SHA384, SHA512 = HashAlgorithm.SHA256, HashAlgorithm.SHA384, HashAlgorithm.SHA512
