@@ -19,8 +19,8 @@ from eaa.broker.policy_book import PolicyBook
 from eaa.broker.ports import Policies, ReferenceValues, ServiceKeys, Sessions
 from eaa.broker.records import PolicyKind, ReferenceValue
 from eaa.errors import EAAError, InternalError
-from eaa.services.structured_logs import log_unexpected
 from eaa.services.verdictd.service_keys import current_keys, ensure_keys
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["BookStores", "Books"]
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from eaa.broker.ports import DecisionLog
 from eaa.errors import EAAError
-from eaa.services.structured_logs import log_unexpected
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["pruned"]
 

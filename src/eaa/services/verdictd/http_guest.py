@@ -17,8 +17,8 @@ from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, ResourceNotFound, UsageError
 from eaa.services.rate import RateLimit
-from eaa.services.structured_logs import log_unexpected
 from eaa.services.verdictd.http_exchange import Exchange
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["AdminResource", "Answer", "GuestRoutes"]
 
