@@ -28,8 +28,8 @@ from eaa.evidence.tdx import parse_td_report
 from tests.fakes.certificates import crl, pck_certificate, with_extension
 from tests.fakes.vendor import KINDS, Kind, make_platform, shared_evidence
 
-#: Far above what any parser needs for its largest input, far below a quadratic one.
-SECONDS = 10.0
+#: Of CPU time, where every line is counted. What is quadratic in 3 MB takes hours.
+SECONDS = 60.0
 
 
 def read_certificate(data: bytes) -> object:
@@ -199,9 +199,9 @@ HOSTILE = dict(hostile())
 @pytest.mark.parametrize("what", HOSTILE)
 def test_bounded_time(what: str) -> None:
     for name, case in CASES.items():
-        started = time.perf_counter()
+        started = time.process_time()
         parses(case, HOSTILE[what])
-        assert time.perf_counter() - started < SECONDS, name
+        assert time.process_time() - started < SECONDS, name
 
 
 @pytest.mark.parametrize("depth", [*range(900, 1010, 3), 100_000])

@@ -57,11 +57,6 @@ class EvidenceVerifier:
     notes: tuple[str, ...] = ()
     warning: str = ""
 
-    @property
-    def kinds(self) -> tuple[EvidenceKind, ...]:
-        """What it takes."""
-        return tuple(self.vendors)
-
     def verify(self, evidence: AttachedEvidence, *, report_data: bytes, now: datetime) -> AttestationResult:
         """The accepted result.
 

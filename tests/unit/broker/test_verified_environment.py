@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -14,10 +16,12 @@ from eaa.broker.kbs.hashes import HashAlgorithm
 from eaa.broker.kbs.messages import auth_response, parse_attest_request
 from eaa.broker.kbs.tees import Tee
 from eaa.broker.kbs.versions import ProtocolVersion
-from eaa.errors import EAAError
+from eaa.broker.kbs_broker import Asked
+from eaa.errors import EAAError, EndorsementNotFound
+from eaa.tls.peer import Endorsements, EvidenceKind
 from tests.fakes.kbs_client import Guest
-from tests.fakes.vendor import NOW, make_attester
-from tests.unit.broker.broker_fixtures import Fixture
+from tests.fakes.vendor import NOW, Attester, make_attester
+from tests.unit.broker.broker_fixtures import Fixture, run
 
 INIT_DATA = 'version = "0.1.0"\nalgorithm = "sha256"\n[data]\n"cdh.toml" = "socket = 1"\n'
 
@@ -105,3 +109,47 @@ def test_an_older_guest_has_no_composite(fixture: Fixture) -> None:
     request = parse_attest_request(json.dumps(body).encode(), challenge)
     (environment,) = fixture.verifier().verify(request, challenge, now=NOW)
     assert set(environment.claims["runtime_data_claims"]) == {"nonce", "tee-pubkey"}
+
+
+@dataclass
+class _Provided:
+    """Endorsements that are there once they were fetched."""
+
+    attester: Attester
+    asked: list[EvidenceKind] = field(default_factory=list)
+
+    def known(self, kind: EvidenceKind, evidence: bytes) -> Endorsements | None:
+        return self.attester.endorsements() if self.asked else None
+
+    async def fetch(self, kind: EvidenceKind, evidence: bytes) -> None:
+        self.asked.append(kind)
+
+
+class TestEvidenceWithoutEndorsements:
+    """Of a TD. A sample beside it needs none."""
+
+    @staticmethod
+    def sample(digest: bytes) -> dict[str, Any]:
+        return {"sample": {"svn": "1", "report_data": base64.b64encode(digest).decode()}}
+
+    def attest(self, fixture: Fixture, provided: _Provided | None) -> None:
+        verifier = fixture.verifier(unsafe_sample=True)
+        fixture.broker.use(replace(verifier, attached=lambda kind: None, provided=provided))
+        made = fixture.guest(additional=self.sample)
+        challenged = fixture.broker.challenge(json.dumps(made.request()).encode())
+        body = json.dumps(made.attestation(challenged.body)).encode()
+        run(fixture.broker.attest(body, challenged.cookie, peer="10.0.0.1", asked=Asked()))
+
+    def test_they_are_fetched_and_it_is_verified_with_them(self, fixture: Fixture) -> None:
+        provided = _Provided(fixture.attester)
+        self.attest(fixture, provided)
+        assert provided.asked == [EvidenceKind.TDX_QUOTE]
+
+    def test_nobody_is_asked_for_what_is_known(self, fixture: Fixture) -> None:
+        provided = _Provided(fixture.attester, [EvidenceKind.TDX_QUOTE])
+        self.attest(fixture, provided)
+        assert len(provided.asked) == 1
+
+    def test_without_a_provider_they_are_missing(self, fixture: Fixture) -> None:
+        with pytest.raises(EndorsementNotFound):
+            self.attest(fixture, None)

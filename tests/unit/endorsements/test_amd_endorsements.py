@@ -125,3 +125,14 @@ def test_what_is_selected_verifies() -> None:
     endorsements = select_endorsements(parse_snp_report(evidence.report), parts)
     assert endorsements == guest.endorsements()
     assert verify_snp(guest).vek.hwid == guest.platform.vcek.hwid
+
+
+def test_the_digest_is_of_every_part_and_of_which_are_there() -> None:
+    given = [
+        (b"V", b"A", b"R", b"L"),
+        (b"V", b"A", b"R", None),
+        (b"V", b"A", b"R", b""),
+        (b"V", b"AR", b"", b"L"),
+    ]
+    assert len({SnpEndorsements(*parts).digest for parts in given}) == len(given)
+    assert SnpEndorsements(*given[0]).digest == SnpEndorsements(*given[0]).digest

@@ -38,6 +38,14 @@ def test_snp_bytes() -> None:
     )  # fmt: skip
 
 
+def test_a_part_that_is_neither_there_nor_missing() -> None:
+    body = encode_attached(
+        AttachedEvidence(EvidenceKind.SNP_REPORT, b"R", SnpEndorsements(None, None, None, None))
+    )
+    with pytest.raises(FormatError, match="expected 0 or 1, came 2"):
+        decode_attached(body[:-4] + b"\2" + body[-3:])
+
+
 def test_another_vendors_endorsements() -> None:
     amd, intel = SnpEndorsements(None, None, None, None), EMPTY
     for kind, collateral in ((EvidenceKind.SGX_QUOTE, amd), (EvidenceKind.SNP_REPORT, intel)):

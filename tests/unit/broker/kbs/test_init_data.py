@@ -198,10 +198,10 @@ PARTS = {
 def test_keys_of_many_parts_are_refused_at_once(part: str) -> None:
     """The parser's time grows with the square of their number: this text would take it minutes."""
     init_data = parse_init_data(HEAD + "[data]\n" + f"{part}." * (500_000 // (len(part) + 1)) + "a = 1")
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(FormatError):
         _ = init_data.claims
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_keys_of_63_parts_are_read() -> None:
@@ -214,10 +214,10 @@ def test_keys_of_63_parts_are_read() -> None:
 )
 def test_long_lines_take_no_longer(line: str) -> None:
     init_data = parse_init_data(f"{HEAD}[data]\na = 1\nb = {line}")
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(FormatError):
         _ = init_data.claims
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize(("tee", "size"), [(Tee.TDX, 48), (Tee.SGX, 64), (Tee.SNP, 32)])
