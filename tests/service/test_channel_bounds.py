@@ -86,6 +86,60 @@ def test_half_open_connections_are_bounded() -> None:
             _connect_when_free(server.address)
 
 
+def test_open_connections_are_bounded() -> None:
+    with Loopback(server_config(max_connections=2)) as server:
+        kept = [connect(server.address, client_config()) for _ in range(2)]
+        with pytest.raises((RemoteProtocolError, OSError)):
+            connect(server.address, client_config())
+        for channel in kept:
+            channel.send(b"open")
+            assert channel.recv(4) == b"OPEN"
+            channel.close()
+        # One that is gone leaves its place.
+        for _ in range(3):
+            _connect_when_free(server.address)
+
+
+def test_a_writer_does_not_wait_for_ever_for_a_peer_that_never_reads(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ended: Future[EAAError] = Future()
+
+    async def pour(stream: AttestedStream) -> None:
+        try:
+            while True:
+                stream.write(b"x" * 65536)
+                await stream.drain()
+        except EAAError as error:
+            ended.set_result(error)
+            raise
+
+    with Loopback(server_config(unread_seconds=0.2), pour) as server:
+        channel = connect(server.address, client_config())
+        assert ended.result(10).code == "remote_protocol.unread"
+        channel.close()
+    assert "read nothing for 0.2 s" in caplog.text
+
+
+def test_a_peer_that_reads_slowly_is_waited_for() -> None:
+    async def say_much(stream: AttestedStream) -> None:
+        for _ in range(300):
+            stream.write(b"x" * 65536)
+            await stream.drain()
+
+    async def sip() -> None:
+        stream = await open_attested_connection(server.address, client_config())
+        total = 0
+        while data := await stream.read(1024 * 1024):
+            total += len(data)
+            await asyncio.sleep(0.1)
+        assert total == 300 * 65536
+        stream.close()
+
+    with Loopback(server_config(unread_seconds=1.0), say_much) as server:
+        run(sip())
+
+
 def _connect_when_free(address: str) -> None:
     for attempt in range(100):
         try:

@@ -347,6 +347,14 @@ class TestFloods:
         answer = guest.http.post("/kbs/v0/attest", content=b"x" * (2 * 1024 * 1024 + 1))
         assert answer.status_code == 413
 
+    def test_a_request_for_a_challenge_that_is_too_large(self, verdictd: Running) -> None:
+        http = verdictd.http()
+        request = {"version": "0.4.0", "tee": "tdx", "extra-params": ""}
+        body = json.dumps(request).encode()
+        assert http.post("/kbs/v0/auth", content=body.ljust(64 * 1024)).status_code == 200
+        answer = http.post("/kbs/v0/auth", content=body.ljust(64 * 1024 + 1))
+        assert answer.status_code == 413
+
     def test_json_that_is_nested_too_deeply(self, verdictd: Running) -> None:
         guest = verdictd.guest(TD)
         guest.auth()

@@ -85,6 +85,18 @@ def test_new_platforms_are_asked_for_at_a_bounded_rate(tmp_path: Path, pccs: Ups
         assert len(pccs.requests) == asked
 
 
+def test_a_stranger_s_quotes_take_nothing_from_platforms_that_are_new(
+    tmp_path: Path, pccs: UpstreamServer
+) -> None:
+    stranger = Hardware()
+    with running(tmp_path, SOURCE, endorsements=section(pccs, fetches_per_minute=1)) as served:
+        for _ in range(3):
+            with pytest.raises(KbsClientError, match=r"chain\.untrusted_root"):
+                served.guest(stranger.td.collect).handshake()
+        assert pccs.requests == []
+        served.guest(HARDWARE.td.collect).handshake()
+
+
 def test_what_is_configured_is_looked_at_before_anything_starts(tmp_path: Path) -> None:
     for providers in (["nobody"], ["pccs"], ["kds:http://example.org"]):
         with pytest.raises(ConfigError, match="endorsements"):

@@ -166,7 +166,7 @@ class KbsBroker:
         who = f"{peer} session {challenge.session_id}"
         try:
             work = partial(self._judged, body, challenge, decision_id, now, asked)
-            judgement, token = await self._appraised(work, body, challenge)
+            judgement, token = await self._appraised(work, body, challenge, peer)
             decision = appraised(decision_id, now, who, judgement)
             # What the guest wants left out of its token, policies see all the same.
             kept = self._issued(judgement, small=False) if asked.small else token
@@ -181,13 +181,14 @@ class KbsBroker:
         return Attested(token, decision_id)
 
     async def _appraised(
-        self, work: Callable[[], tuple[Judgement, str]], body: bytes, challenge: Challenge
+        self, work: Callable[[], tuple[Judgement, str]], body: bytes, challenge: Challenge, peer: str
     ) -> tuple[Judgement, str]:
         """What ``work`` returns; once more, if endorsements were missing and could be fetched."""
         try:
             return work() if len(body) <= _SHORT_BYTES else await self._run(work)
         except EndorsementNotFound:
-            if not await self._verifier.fetch(parse_attest_request(body, challenge), challenge):
+            request = parse_attest_request(body, challenge)
+            if not await self._verifier.fetch(request, challenge, peer=peer):
                 raise
         return work() if len(body) <= _SHORT_BYTES else await self._run(work)
 

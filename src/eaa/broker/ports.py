@@ -199,7 +199,7 @@ class Sessions(Protocol):
 
 
 class DecisionLog(Protocol):
-    """Every decision, kept."""
+    """Every decision, kept until it is pruned."""
 
     async def record(self, decision: Decision) -> None: ...
 
@@ -216,6 +216,10 @@ class DecisionLog(Protocol):
         kind: DecisionKind | None = None,
     ) -> Sequence[Decision]:
         """Newest first, from past the id ``before``."""
+        ...
+
+    async def prune(self, before: datetime) -> int:
+        """Remove those made before that; how many."""
         ...
 
 

@@ -48,8 +48,12 @@ class ProvidedEndorsements(Protocol):
         """What is there for the platform that made ``evidence``; ``None`` if a part is missing."""
         ...
 
-    async def fetch(self, kind: EvidenceKind, evidence: bytes) -> None:
-        """See to it that there is; what cannot be had is a ProviderError that says why."""
+    async def fetch(self, kind: EvidenceKind, evidence: bytes, *, peer: str) -> None:
+        """See to it that there is; what cannot be had is a ProviderError that says why.
+
+        ``peer`` is the address that sent the evidence. What is seen not to be genuine without asking
+        anybody is a VerificationError.
+        """
         ...
 
 
@@ -67,10 +71,11 @@ class EnvironmentVerifier:
     unsafe_sample: bool
     provided: ProvidedEndorsements | None = None
 
-    async def fetch(self, request: AttestRequest, challenge: Challenge) -> bool:
+    async def fetch(self, request: AttestRequest, challenge: Challenge, *, peer: str) -> bool:
         """Have fetched what the evidence in ``request`` needs; whether anything could be asked for.
 
         Raises:
+            VerificationError: it is not genuine.
             ProviderError: it cannot be had.
         """
         if self.provided is None:
@@ -78,7 +83,7 @@ class EnvironmentVerifier:
         for tee, value in ((challenge.tee, request.primary), *request.additional.items()):
             evidence = parse_evidence(tee, value)
             if not isinstance(evidence, SampleEvidence):
-                await self.provided.fetch(evidence.kind, evidence.evidence)
+                await self.provided.fetch(evidence.kind, evidence.evidence, peer=peer)
         return True
 
     def verify(self, request: AttestRequest, challenge: Challenge, *, now: datetime) -> list[Environment]:

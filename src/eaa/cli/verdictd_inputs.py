@@ -102,6 +102,8 @@ def channel_config(
         verifier=verifier if channel.mutual else None,
         profile=profile,
         mutual=channel.mutual,
+        max_connections=channel.max_connections,
+        unread_seconds=channel.unread_seconds,
         # Evidence on a channel is good for as long as a token.
         reattest_seconds=config.tokens.seconds if renews else None,
     )

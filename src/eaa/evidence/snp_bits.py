@@ -95,26 +95,6 @@ class GuestPolicy:
         return self._has(20)
 
     @property
-    def cxl_allowed(self) -> bool:
-        return self._has(21)
-
-    @property
-    def mem_aes_256_xts_required(self) -> bool:
-        return self._has(22)
-
-    @property
-    def rapl_disabled_required(self) -> bool:
-        return self._has(23)
-
-    @property
-    def ciphertext_hiding_required(self) -> bool:
-        return self._has(24)
-
-    @property
-    def page_swap_disabled(self) -> bool:
-        return self._has(25)
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The named bits that are set, low to high."""
         return named_bits((self.value & ~(1 << _MUST_BE_ONE)) >> 16 << 16, GUEST_POLICY_BITS)

@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from eaa.broker.kbs.members import text_at
+from eaa.codec.members import text_at
 from eaa.codec.text import decode_base64
 from eaa.errors import FormatError, UnsupportedError, UsageError
 from eaa.oci.key_id import KeyId, parse_key_id

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from eaa.broker.kbs.members import object_at, text_at
+from eaa.codec.members import object_at, text_at
 from eaa.errors import FormatError
 from eaa.oci.members import bytes_at, bytes_of, optional_object, parse_object
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from eaa.broker.kbs.members import text_at
+from eaa.codec.members import text_at
 from eaa.codec.text import decode_base64
 from eaa.errors import FormatError, SignatureError, UnsupportedError, UsageError
 from eaa.oci.digest import Digest

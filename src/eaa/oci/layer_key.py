@@ -9,7 +9,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from eaa.broker.kbs.members import object_at, text_at
+from eaa.codec.members import object_at, text_at
 from eaa.codec.text import decode_base64
 from eaa.errors import FormatError, SignatureError, UnsupportedError, UsageError
 from eaa.oci.annotation import IV_BYTES, AnnotationPacket, WrapType

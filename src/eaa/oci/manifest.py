@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from eaa.broker.kbs.members import bad_member, object_at, object_of, text_at
+from eaa.codec.members import bad_member, object_at, object_of, text_at
 from eaa.errors import FormatError, UnsupportedError
 from eaa.oci.digest import Digest, parse_digest
 from eaa.oci.media_type import INDEXES, MANIFESTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eaa.broker.kbs.members import bad_member, object_of
+from eaa.codec.members import bad_member, object_of
 from eaa.codec.strict_json import parse_json
 from eaa.codec.text import decode_base64
 from eaa.errors import FormatError

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, Ellip
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from eaa.broker.kbs.members import text_at
 from eaa.codec.base64url import decode_base64url
+from eaa.codec.members import text_at
 from eaa.errors import FormatError, SignatureError, UnsupportedError, UsageError
 from eaa.oci.members import parse_object
 from eaa.oci.secret_payload import EnvelopeSecret, VaultSecret, open_envelope, parse_payload

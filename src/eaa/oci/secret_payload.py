@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from eaa.broker.kbs.members import object_at, text_at
+from eaa.codec.members import object_at, text_at
 from eaa.codec.text import decode_base64
 from eaa.errors import FormatError, UnsupportedError
 from eaa.oci.annotation import IV_BYTES, TAG_BYTES, WrapType

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicNumbers,
 )
 
-from eaa.broker.kbs.members import text_at
 from eaa.codec.base64url import decode_base64url
+from eaa.codec.members import text_at
 from eaa.errors import FormatError, UnsupportedError
 from eaa.oci.members import parse_object
 

@@ -52,7 +52,7 @@ class AttestedListener:
         config.require_role(Role.SERVER)
         self._handler, self._listening = handler, listening
         self._endpoint = endpoint_of(config)
-        self._half_open = HalfOpen(config.max_half_open)
+        self._half_open = HalfOpen(config)
         self._peers = PeerBound(config.half_open_per_peer)
         self._observer = observer or Observer()
         self._server: asyncio.Server | None = None

@@ -1,7 +1,9 @@
 """Endorsements at a service's hand: what is known at once, what is fetched, and what is kept fresh.
 
-Who sends evidence decides which platforms are asked for, and may name any: platforms that were not seen
-before are asked for at a bounded rate, so that nobody spends the service's standing with its vendors.
+Who sends evidence decides which platforms are asked for: platforms that were not seen before are asked for at
+a bounded rate, so that nobody spends the service's standing with its vendors. Nobody is asked about a quote
+before its own chain and signatures hold. Of an SNP report nothing holds without what is asked for: there each
+peer address has a part of the rate, and quotes have a rate of their own.
 """
 
 from __future__ import annotations
@@ -11,14 +13,15 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.subject import AmdCrlSubject, RootCaCrlSubject, Subject, Update
-from eaa.errors import EAAError, EndorsementUnavailable, ProviderError
+from eaa.endorsements.x509 import Certificate
+from eaa.errors import EAAError, EndorsementUnavailable, LimitExceeded, ProviderError
 from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.evidence.snp import parse_snp_report
 from eaa.provider.endorser import Endorser
@@ -29,13 +32,18 @@ from eaa.provider.platform_endorsements import (
     subjects_of_quote,
     subjects_of_report,
 )
+from eaa.services.rate import RateLimit
 from eaa.tls.peer import Endorsements, EvidenceKind
+from eaa.verify.dcap_origin import require_origin
 
 __all__ = ["ServiceEndorsements"]
 
 _LOG = logging.getLogger("eaa.provider")
 _QUOTES = frozenset({EvidenceKind.SGX_QUOTE, EvidenceKind.TDX_QUOTE})
 _MAX_ASSEMBLED = 4096
+_MINUTE_SECONDS = 60.0
+#: Of the rate for reports, what one address has at most.
+_PEER_PART = 1 / 4
 #: How many states, ends by kind, and failures since the last call.
 Changed = Callable[[Mapping[str, int], Mapping[str, float], int], None]
 
@@ -45,7 +53,9 @@ class ServiceEndorsements:
 
     Args:
         update: which of Intel's TCB recoveries is asked for.
-        fetches_per_minute: for platforms that were not seen before.
+        fetches_per_minute: for platforms that were not seen before: of those that prove themselves by a
+            quote, and as many of the others, of which each peer address has a quarter.
+        trust_anchors: what the chain of a quote must lead to.
         changed: is told what there is, after each fetch and each look.
     """
 
@@ -55,13 +65,14 @@ class ServiceEndorsements:
         *,
         update: Update,
         fetches_per_minute: int,
+        trust_anchors: Sequence[Certificate],
         changed: Changed = lambda states, ends, failures: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._endorser, self._update, self._changed, self._now = endorser, update, changed, now
-        self._per_second = fetches_per_minute / 60
-        self._most = float(fetches_per_minute)
-        self._tokens, self._counted_at = self._most, time.monotonic()
+        self._trust_anchors = trust_anchors
+        self._rates = _rate(fetches_per_minute)
+        self._peer_rates = _rate(fetches_per_minute * _PEER_PART)
         self._assembled: dict[tuple[bytes, ...], Endorsements] = {}
 
     @property
@@ -87,16 +98,19 @@ class ServiceEndorsements:
                 return self._assemble(kind, complete)
         return None
 
-    async def fetch(self, kind: EvidenceKind, evidence: bytes) -> None:
-        """Have all that the platform that made ``evidence`` needs in memory.
+    async def fetch(self, kind: EvidenceKind, evidence: bytes, *, peer: str) -> None:
+        """Have all that the platform that made ``evidence`` needs in memory; ``peer`` is who sent it.
 
         Raises:
+            VerificationError: no genuine platform made it; nobody was asked.
             ProviderError: a part cannot be had; ``endorsement_unavailable.rate``: too many new platforms.
         """
         possible = self._subjects(kind, evidence)
         if not possible:
             return
-        self._count()
+        if kind in _QUOTES:
+            require_origin(parse_quote_frame(evidence), trust_anchors=self._trust_anchors)
+        self._count(kind, peer)
         error: ProviderError | None = None
         for subjects in possible:
             try:
@@ -158,15 +172,15 @@ class ServiceEndorsements:
             self._assembled[key] = made
         return made
 
-    def _count(self) -> None:
-        now = time.monotonic()
-        self._tokens = min(self._most, self._tokens + (now - self._counted_at) * self._per_second)
-        self._counted_at = now
-        if self._tokens < 1:
+    def _count(self, kind: EvidenceKind, peer: str) -> None:
+        try:
+            if kind not in _QUOTES:
+                self._peer_rates.take(peer)
+            self._rates.take("quotes" if kind in _QUOTES else "reports")
+        except LimitExceeded:
             raise EndorsementUnavailable(
                 "too many platforms that were not seen before; ask again in a minute", detail="rate"
-            )
-        self._tokens -= 1
+            ) from None
 
     def _tell(self, failures: int) -> None:
         now = self._now()
@@ -177,6 +191,10 @@ class ServiceEndorsements:
             kind = "/".join(held.genuine.subject.key.split("/")[:2])
             ends[kind] = min(held.expires.timestamp(), ends.get(kind, float("inf")))
         self._changed(states, ends, failures)
+
+
+def _rate(per_minute: float) -> RateLimit:
+    return RateLimit(per_minute / _MINUTE_SECONDS, time.monotonic, burst_seconds=_MINUTE_SECONDS)
 
 
 def _value(kind: EvidenceKind, held: list[Held]) -> IntelCollateral | SnpEndorsements:

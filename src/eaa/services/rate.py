@@ -22,9 +22,11 @@ class RateLimit:
     At most 16,384 addresses are remembered; the one that was silent longest is forgotten first.
     """
 
-    def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, per_second: float, clock: Callable[[], float], *, burst_seconds: float = _BURST_SECONDS
+    ) -> None:
         self._rate, self._clock = per_second, clock
-        self._most = max(1.0, per_second * _BURST_SECONDS)
+        self._most = max(1.0, per_second * burst_seconds)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, address: str) -> None:

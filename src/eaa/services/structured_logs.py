@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-import traceback
 from typing import Literal
 
 import structlog
 
-__all__ = ["configure_logs", "log_unexpected"]
+__all__ = ["configure_logs"]
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -49,12 +48,3 @@ def configure_logs(level: str, style: Literal["json", "text"]) -> None:
     logging.getLogger("eaa").setLevel(_LEVELS[level])
     if level == "off":
         logging.disable()
-
-
-def log_unexpected(log: logging.Logger, doing: str, error: Exception) -> None:
-    """An error that is none of ours, as ``doing`` failed: where it was raised, and of which class.
-
-    Without its message, in which there may be anything: a secret, evidence, a credential.
-    """
-    trace = "".join(traceback.format_tb(error.__traceback__))
-    log.error("%s failed: %s\n%s", doing, type(error).__name__, trace)

@@ -73,7 +73,7 @@ def attested_http(
     ``inner`` is one of uvicorn's protocol classes, by default the one it would choose itself.
     """
     config.require_role(Role.SERVER)
-    endpoint, half_open = endpoint_of(config), HalfOpen(config.max_half_open)
+    endpoint, half_open = endpoint_of(config), HalfOpen(config)
     peers = PeerBound(config.half_open_per_peer)
     http = inner or _default_protocol()
 
@@ -149,6 +149,7 @@ class _HttpChannel(ChannelProtocol):
             self._place = None
 
     def pause_writing(self) -> None:
+        super().pause_writing()
         if self._facade is not None:
             self._facade.get_protocol().pause_writing()
 

@@ -38,6 +38,8 @@ class ChannelConfig:
         max_half_open: connections of one server that are not open yet; more are closed at once.
         max_half_open_per_peer: of them, those from one address, of IPv6 from one /64; ``None``: a quarter.
             A server behind a gateway that hides addresses needs as many as ``max_half_open``.
+        max_connections: of one server, open or not; more are closed at once.
+        unread_seconds: how long a peer of a server may take nothing of what waits for it, more than 1 MiB.
         max_concurrent_collections: how often the attester is asked at a time.
         max_result_seconds: how long a verdict on the same evidence is remembered.
         reattest_seconds: after which both ends show evidence anew on the live connection; ``None``: never.
@@ -56,6 +58,8 @@ class ChannelConfig:
     handshake_seconds: float = 10.0
     max_half_open: int = 256
     max_half_open_per_peer: int | None = None
+    max_connections: int = 4096
+    unread_seconds: float = 60.0
     max_concurrent_collections: int = 2
     max_result_seconds: float = 300.0
     reattest_seconds: float | None = None
@@ -66,7 +70,10 @@ class ChannelConfig:
     def __post_init__(self) -> None:
         if self.mutual and (self.attester is None or self.verifier is None):
             raise _error("mutual", "both ends need an attester and a verifier")
-        for name in ("handshake_seconds", "max_half_open", "max_concurrent_collections"):
+        for name in (
+            "handshake_seconds", "max_half_open", "max_connections", "unread_seconds",
+            "max_concurrent_collections",
+        ):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise _error(name, "must be above zero")
         if self.max_half_open_per_peer is not None and self.max_half_open_per_peer <= 0:

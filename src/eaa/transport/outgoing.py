@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 __all__ = ["HIGH_WATER_BYTES", "LINGER_SECONDS", "Outgoing"]
 
@@ -21,7 +22,9 @@ class Outgoing:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._unread = 0  # bytes of answers, which _MAX_UNREAD_BYTES bounds
+        self._written = 0  # bytes in all
         self._lingering: asyncio.TimerHandle | None = None
+        self._expecting: asyncio.TimerHandle | None = None
         transport.set_write_buffer_limits(HIGH_WATER_BYTES, _LOW_WATER_BYTES)
 
     def write(self, out: bytes | bytearray | memoryview, *, answer: bool) -> bool:
@@ -31,14 +34,21 @@ class Outgoing:
         if self._transport.get_write_buffer_size() <= _LOW_WATER_BYTES:
             self._unread = 0
         self._unread += len(out) if answer else 0
+        self._written += len(out)
         self._transport.write(out)
         if self._unread <= _MAX_UNREAD_BYTES:
             return True
         self._unread = 0
         return False
 
+    def expect_reading(self, seconds: float, unread: Callable[[], None]) -> None:
+        """Call ``unread`` if nothing is taken for that long while more waits than the low water."""
+        if self._expecting is None:
+            self._expect(seconds, unread, self._taken())
+
     def close(self) -> None:
         """Close when all is sent: waits for a peer that takes what is left, not for one that does not."""
+        self._expect_no_more()
         self._transport.close()
         self._linger(0)
 
@@ -46,6 +56,28 @@ class Outgoing:
         """The connection is lost."""
         if self._lingering is not None:
             self._lingering.cancel()
+        self._expect_no_more()
+
+    def _taken(self) -> int:
+        return self._written - self._transport.get_write_buffer_size()
+
+    def _expect(self, seconds: float, unread: Callable[[], None], before: int) -> None:
+        self._expecting = self._loop.call_later(seconds, self._look, seconds, unread, before)
+
+    def _look(self, seconds: float, unread: Callable[[], None], before: int) -> None:
+        self._expecting = None
+        if self._transport.get_write_buffer_size() <= _LOW_WATER_BYTES:
+            return
+        taken = self._taken()
+        if taken == before:
+            unread()
+        else:
+            self._expect(seconds, unread, taken)
+
+    def _expect_no_more(self) -> None:
+        if self._expecting is not None:
+            self._expecting.cancel()
+            self._expecting = None
 
     def _linger(self, before: int) -> None:
         left = self._transport.get_write_buffer_size()

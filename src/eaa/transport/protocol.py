@@ -49,7 +49,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         self._endpoint, self._role = endpoint, role
         self._config = endpoint.config
         self._half_open = half_open
-        self._waits = False  # whether this connection counts as half-open
+        self._waits = self._counted = False  # whether this connection counts as half-open, and at all
         self._channel: Channel | None = None
         self._transport: asyncio.Transport | None = None
         self._writer: Outgoing | None = None
@@ -162,10 +162,13 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         # Not by isinstance: the transports of uvloop only look like asyncio's.
         self._transport = transport = cast("asyncio.Transport", transport)
         self._writer = Outgoing(transport, self._loop)
-        if self._half_open is not None and not self._half_open.enter():
-            self.abort(RemoteProtocolError("too many connections are half-open", detail="half_open"))
-            return
-        self._waits = self._half_open is not None
+        if self._half_open is not None:
+            try:
+                self._half_open.enter()
+            except RemoteProtocolError as error:
+                self.abort(error)
+                return
+            self._waits = self._counted = True
         self._start_deadline()
         self._run(self._begin)
 
@@ -201,9 +204,14 @@ class ChannelProtocol(asyncio.BufferedProtocol):
                 self._end(error)
         if self._writer is not None:
             self._writer.gone()
+        if self._counted and self._half_open is not None:
+            self._counted = False
+            self._half_open.go()
 
     def pause_writing(self) -> None:
-        """The peer is slow: subclasses hold back."""
+        """The peer is slow: subclasses hold back, and call this. A server does not wait for ever."""
+        if self._role is Role.SERVER and self._writer is not None:
+            self._writer.expect_reading(self._config.unread_seconds, self._unread)
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
@@ -321,6 +329,11 @@ class ChannelProtocol(asyncio.BufferedProtocol):
             self.abort(AttesterError(f"evidence took longer than {seconds:g} s here", detail="deadline"))
         else:
             self.abort(RemoteProtocolError(f"the peer took longer than {seconds:g} s", detail="deadline"))
+
+    def _unread(self) -> None:
+        seconds = self._config.unread_seconds
+        self.abort(RemoteProtocolError(f"the peer read nothing for {seconds:g} s", detail="unread"))
+        self.cut()
 
     def _guarded(self, step: Any) -> None:
         try:

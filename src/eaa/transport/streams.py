@@ -192,7 +192,7 @@ async def start_attested_server(handler: Handler, address: str, config: ChannelC
     """
     endpoint = endpoint_of(config)
     config.require_role(Role.SERVER)
-    half_open = HalfOpen(config.max_half_open)
+    half_open = HalfOpen(config)
     loop = asyncio.get_running_loop()
 
     connections: set[StreamProtocol] = set()
@@ -306,6 +306,7 @@ class StreamProtocol(ChannelProtocol):
         self.writable.set()
 
     def pause_writing(self) -> None:
+        super().pause_writing()
         self.writable.clear()
         if self._incoming is not None:
             self._incoming.pause()

@@ -38,9 +38,18 @@ from eaa.verify.state import VerifiedCollateral, VerifiedPckCa, VerifiedPlatform
 from eaa.verify.tcb import ComponentTcb, isv_level
 from eaa.verify.windows import Windows
 
-__all__ = ["masked", "verify_platform"]
+__all__ = [
+    "PCK_CHAIN",
+    "attestation_key",
+    "masked",
+    "pck_chain_text",
+    "require_attestation_key",
+    "require_pck",
+    "verify_platform",
+]
 
-_CHAIN = "PCK certificate chain"
+#: What errors call the chain that goes with a quote.
+PCK_CHAIN = "PCK certificate chain"
 
 
 def verify_platform(
@@ -59,10 +68,38 @@ def verify_platform(
 
     # 5. PCK chain and revocation.
     leaf, ca = _leaf_and_ca(certification, collateral, verified, anchors)
-    require_leaf(leaf, "SGX PCK Certificate", "PCK certificate", "pck_certificate")
-    require_issued(leaf, ca.certificate, ca.key, "PCK certificate", "pck_certificate")
+    require_pck(leaf, ca.certificate, ca.key)
     refuse_revoked(leaf, ca.crl, "PCK certificate", "pck_certificate")
 
+    # 6. and 7.
+    require_attestation_key(quote, certification, leaf)
+
+    # 8. QE identity and its TCB level.
+    level = _require_qe(certification.report, verified.qe_identity, qe_id)
+    pck = parse_pck_extension(leaf)
+    _require_same_platform(pck, verified)
+    return VerifiedPlatform(
+        certification=quote.certification,
+        attestation_key=attestation_key(quote),
+        pck=pck,
+        qe_report=certification.report,
+        qe_tcb=level,
+        svns=(pck.sgx_tcb_components, pck.pce_svn, certification.report.isv_svn),
+        windows=ca.windows.and_of(certificate_window(leaf, "PCK certificate", "pck_certificate")),
+    )
+
+
+def require_pck(leaf: Certificate, ca: Certificate, ca_key: P256Key) -> None:
+    """Holds if ``leaf`` is a PCK certificate that ``ca`` issued."""
+    require_leaf(leaf, "SGX PCK Certificate", "PCK certificate", "pck_certificate")
+    require_issued(leaf, ca, ca_key, "PCK certificate", "pck_certificate")
+
+
+def require_attestation_key(quote: DcapQuote, certification: QeCertification, leaf: Certificate) -> None:
+    """Holds if the key of ``leaf`` signed the QE report, and that binds the quote's attestation key.
+
+    Steps 6 and 7. Raises ChainError, SignatureError, BindingError.
+    """
     # 6. QE report, by the PCK key over the received bytes.
     pck_key = certificate_key(leaf, "PCK certificate", "pck_certificate")
     verify_p256_raw(pck_key, certification.signature, certification.signed, "QE report", "qe_report")
@@ -75,20 +112,6 @@ def verify_platform(
             detail="qe_report_data",
         )
 
-    # 8. QE identity and its TCB level.
-    level = _require_qe(certification.report, verified.qe_identity, qe_id)
-    pck = parse_pck_extension(leaf)
-    _require_same_platform(pck, verified)
-    return VerifiedPlatform(
-        certification=quote.certification,
-        attestation_key=_attestation_key(quote),
-        pck=pck,
-        qe_report=certification.report,
-        qe_tcb=level,
-        svns=(pck.sgx_tcb_components, pck.pce_svn, certification.report.isv_svn),
-        windows=ca.windows.and_of(certificate_window(leaf, "PCK certificate", "pck_certificate")),
-    )
-
 
 def _leaf_and_ca(
     certification: QeCertification,
@@ -97,15 +120,15 @@ def _leaf_and_ca(
     anchors: Sequence[Certificate],
 ) -> tuple[Certificate, VerifiedPckCa]:
     """The PCK certificate, parsed, and its CA, verified; the latter is known by the text after the former."""
-    text = _chain_text(certification)
+    text = pck_chain_text(certification)
     first, rest = split_chain(text)
     known = verified.pck_cas.get(rest)
     if known is not None:
-        return parse_certificate_chain(first, what=_CHAIN)[0], known
-    chain = parse_certificate_chain(text, what=_CHAIN, known=anchors)
+        return parse_certificate_chain(first, what=PCK_CHAIN)[0], known
+    chain = parse_certificate_chain(text, what=PCK_CHAIN, known=anchors)
     if len(chain) != 3:
         raise ChainError(
-            f"the {_CHAIN} has {len(chain)} certificates, expected leaf, CA and root", detail="length"
+            f"the {PCK_CHAIN} has {len(chain)} certificates, expected leaf, CA and root", detail="length"
         )
     ca = _verify_pck_ca(chain, rest, collateral, verified, anchors)
     if 0 < len(rest) <= MAX_REMEMBERED_BYTES:
@@ -113,7 +136,8 @@ def _leaf_and_ca(
     return chain[0], ca
 
 
-def _chain_text(certification: QeCertification) -> bytes:
+def pck_chain_text(certification: QeCertification) -> bytes:
+    """The PEM text of the PCK chain; of no other certification data. Raises UnsupportedError."""
     data = certification.data
     if data.type is not CertificationType.PCK_CHAIN:
         raise UnsupportedError(
@@ -132,7 +156,7 @@ def _verify_pck_ca(
     anchors: Sequence[Certificate],
 ) -> VerifiedPckCa:
     _, intermediate, root = chain
-    require_anchor(root, anchors, _CHAIN)
+    require_anchor(root, anchors, PCK_CHAIN)
     if root.spki != verified.root.spki:
         raise ChainError(
             "the PCK certificate chain and the collateral lead to different roots", detail="mixed_roots"
@@ -228,7 +252,8 @@ def _require_same_platform(pck: PckExtension, verified: VerifiedCollateral) -> N
             )  # fmt: skip
 
 
-def _attestation_key(quote: DcapQuote) -> P256Key:
+def attestation_key(quote: DcapQuote) -> P256Key:
+    """The key that signs header and body. Raises FormatError."""
     try:
         return p256_key(b"\x04" + quote.attestation_key)
     except ValueError:

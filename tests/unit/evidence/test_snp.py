@@ -117,8 +117,6 @@ def test_every_bit_of_the_policy() -> None:
 def test_the_policy_by_property() -> None:
     properties = {
         "smt_allowed": 16, "migrate_ma_allowed": 18, "debug_allowed": 19, "single_socket_required": 20,
-        "cxl_allowed": 21, "mem_aes_256_xts_required": 22, "rapl_disabled_required": 23,
-        "ciphertext_hiding_required": 24, "page_swap_disabled": 25,
     }  # fmt: skip
     for name, bit in properties.items():
         policy = parsed(policy=MUST_BE_ONE | 1 << bit).policy

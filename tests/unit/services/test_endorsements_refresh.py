@@ -34,7 +34,9 @@ class _Breaks:
 
 def test_a_fetch_that_breaks_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
     endorser = _Breaks()
-    service = ServiceEndorsements(cast(Endorser, endorser), update="standard", fetches_per_minute=1)
+    service = ServiceEndorsements(
+        cast(Endorser, endorser), update="standard", fetches_per_minute=1, trust_anchors=()
+    )
     service._tell = lambda failures: None  # type: ignore[method-assign]
 
     async def runs() -> None:

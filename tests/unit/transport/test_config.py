@@ -41,6 +41,8 @@ def test_roles() -> None:
         ("handshake_seconds", {"handshake_seconds": 0}),
         ("max_half_open", {"max_half_open": 0}),
         ("max_half_open_per_peer", {"max_half_open_per_peer": 0}),
+        ("max_connections", {"max_connections": 0}),
+        ("unread_seconds", {"unread_seconds": 0.0}),
         ("max_concurrent_collections", {"max_concurrent_collections": 0}),
         ("max_result_seconds", {"max_result_seconds": -1}),
         ("reattest_seconds", {"reattest_seconds": 0}),

@@ -21,8 +21,8 @@ from typing import Any
 
 import orjson
 
-from eaa.broker.kbs.members import bad_member, object_of, text_at
 from eaa.broker.kbs.tees import Tee
+from eaa.codec.members import bad_member, object_of, text_at
 from eaa.codec.text import decode_base64
 from eaa.errors import UnsupportedError
 from eaa.evidence.dcap_quote import MAX_QUOTE_BYTES

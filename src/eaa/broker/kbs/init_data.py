@@ -12,8 +12,8 @@ from typing import Any
 
 from eaa.broker.kbs.hashes import HashAlgorithm
 from eaa.broker.kbs.init_data_claims import read_claims, read_toml
-from eaa.broker.kbs.members import bad_member, object_at, text_at
 from eaa.broker.kbs.tees import Tee
+from eaa.codec.members import bad_member, object_at, text_at
 from eaa.errors import UnsupportedError, UsageError
 
 __all__ = ["MAX_INIT_DATA_BYTES", "InitData", "expected_register", "parse_init_data"]

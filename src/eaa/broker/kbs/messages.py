@@ -13,11 +13,11 @@ from typing import Any
 
 from eaa.broker.kbs.challenge import Challenge
 from eaa.broker.kbs.hashes import HashAlgorithm, known_algorithms, select_algorithm
-from eaa.broker.kbs.members import bad_member, object_at, object_of, text_at
 from eaa.broker.kbs.tee_key import TeePublicKey, parse_tee_key
 from eaa.broker.kbs.tees import Tee, parse_tee
 from eaa.broker.kbs.versions import ProtocolVersion, parse_version
 from eaa.broker.names import require_name
+from eaa.codec.members import bad_member, object_at, object_of, text_at
 from eaa.codec.strict_json import parse_json
 from eaa.errors import BindingError, UnsupportedError
 

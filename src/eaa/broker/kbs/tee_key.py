@@ -22,9 +22,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from eaa.broker.kbs.members import bad_member, object_of, text_at
 from eaa.broker.kbs.versions import ProtocolVersion
 from eaa.codec.base64url import decode_base64url
+from eaa.codec.members import bad_member, object_of, text_at
 from eaa.errors import UnsupportedError
 
 __all__ = ["KeyAlgorithm", "TeePublicKey", "parse_tee_key"]

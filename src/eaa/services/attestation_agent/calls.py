@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from eaa.transport.grpc.wire import attestation_agent_pb2 as aa
 from eaa.transport.grpc.wire import confidential_data_pb2 as cdh
 from eaa.transport.grpc.wire import getresource_pb2 as getresource
 from eaa.transport.grpc.wire import keyprovider_pb2 as keyprovider
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["agent_handlers", "logged"]
 
@@ -50,9 +50,7 @@ async def logged(name: str, answering: Awaitable[T], deadline_seconds: float) ->
     except TimeoutError:
         failure = RemoteProtocolError(f"{name}: no answer within {deadline_seconds:g} s", detail="timeout")
     except Exception as error:
-        # Without its message, in which there may be anything.
-        trace = "".join(traceback.format_tb(error.__traceback__))
-        _LOG.error("%s failed: %s\n%s", name, type(error).__name__, trace)
+        log_unexpected(_LOG, name, error)
         failure = InternalError(f"{name} failed: {type(error).__name__}; please report it")
     _LOG.warning("%s: %s: %s", name, failure.code, str(failure))
     raise failure

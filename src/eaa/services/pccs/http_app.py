@@ -20,7 +20,7 @@ from eaa.services.pccs.direct import Direct
 from eaa.services.pccs.endpoints_intel import V3_WARNING, Endpoint
 from eaa.services.pccs.metrics import Events
 from eaa.services.rate import RateLimit
-from eaa.services.structured_logs import log_unexpected
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["PEER", "PccsApp", "Route", "refusal"]
 

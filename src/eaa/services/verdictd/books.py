@@ -1,8 +1,8 @@
 """The policies and keys that this process decides by, kept fresh from the storage.
 
-A change by this process is seen at once (:meth:`Books.refresh`), one by another replica within the refresh
-period. If the storage does not answer, decisions go on for the grace period and then are refused. Once a
-minute keys are renewed that are due, and sessions that have expired are forgotten.
+A change by this process is seen at once (:meth:`Books.try_refresh`), one by another replica within the
+refresh period. If the storage does not answer, decisions go on for the grace period and then are refused.
+Once a minute keys are renewed that are due, and sessions that have expired are forgotten.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from eaa.broker.policy_book import PolicyBook
 from eaa.broker.ports import Policies, ReferenceValues, ServiceKeys, Sessions
 from eaa.broker.records import PolicyKind, ReferenceValue
 from eaa.errors import EAAError, InternalError
-from eaa.services.structured_logs import log_unexpected
 from eaa.services.verdictd.service_keys import current_keys, ensure_keys
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["BookStores", "Books"]
 
@@ -66,6 +66,7 @@ class Books:
         self._keys_read_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
         self._reading = asyncio.Lock()
+        self._failing = False
 
     @property
     def policies(self) -> PolicyBook:
@@ -107,6 +108,27 @@ class Books:
             await self._refresh_policies()
             await self._refresh_keys()
 
+    async def try_refresh(self) -> None:
+        """As :meth:`refresh`; if that fails, it is logged once, and the next reading makes up for it.
+
+        For what has happened whether it is seen now or not: a change that the storage holds.
+        """
+        try:
+            await self.refresh()
+        except EAAError as error:
+            if not self._failing:
+                _LOG.error("policies and keys cannot be read: %s: %s", error.code, str(error))
+            self._failing = True
+        except Exception as error:
+            # One reading that breaks must not be the last: without them everything is refused.
+            if not self._failing:
+                log_unexpected(_LOG, "reading policies and keys", error)
+            self._failing = True
+        else:
+            if self._failing:
+                _LOG.info("policies and keys are read again")
+            self._failing = False
+
     async def _refresh_policies(self) -> None:
         now = self._clock()
         generation = await self._stores.policies.generation()
@@ -132,24 +154,9 @@ class Books:
         await self._stores.sessions.prune(now - _SKEW)
 
     async def _keep_fresh(self) -> None:
-        failing = False
         while True:
             await asyncio.sleep(self._refresh_seconds)
-            try:
-                await self.refresh()
-            except EAAError as error:
-                if not failing:
-                    _LOG.error("policies and keys cannot be read: %s: %s", error.code, str(error))
-                failing = True
-            except Exception as error:
-                # One reading that breaks must not be the last: without them everything is refused.
-                if not failing:
-                    log_unexpected(_LOG, "reading policies and keys", error)
-                failing = True
-            else:
-                if failing:
-                    _LOG.info("policies and keys are read again")
-                failing = False
+            await self.try_refresh()
 
 
 async def _all_references(store: ReferenceValues) -> list[ReferenceValue]:

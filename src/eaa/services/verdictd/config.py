@@ -84,6 +84,12 @@ class Channel(Section):
     )
     profile: Literal["exporter-v1", "ratls-cert"] = "exporter-v1"
     unsafe_null: bool = False
+    max_connections: int = Field(
+        default=2000, ge=1, description="at a time to each worker; more are closed at once"
+    )
+    unread_seconds: float = Field(
+        default=60, gt=0, le=3600, description="a peer that takes no answer for that long is cut off"
+    )
 
 
 class ClientApi(Section):
@@ -202,7 +208,10 @@ class Endorsements(Section):
     refresh_seconds: float = Field(
         default=300, ge=1, le=86400, description="how often it is looked what is due"
     )
-    fetches_per_minute: int = Field(default=60, ge=1, description="for platforms that were not seen before")
+    fetches_per_minute: int = Field(
+        default=60, ge=1,
+        description="for platforms that were not seen before, by quotes and by reports each",
+    )  # fmt: skip
 
     @field_validator("providers")
     @classmethod
@@ -232,6 +241,14 @@ class Limits(Section):
         default=0, ge=0, description="challenges, and as many attestations, for each address; 0: no bound"
     )
     appraisals: int = Field(default=256, ge=1, description="at a time; more wait, and then are refused")
+
+
+class Decisions(Section):
+    """The record of what was decided."""
+
+    keep_days: int = Field(
+        default=0, ge=0, le=36500, description="older decisions are removed, of whatever kind; 0: none, ever"
+    )
 
 
 class AdminKeyEntry(Section):
@@ -289,6 +306,7 @@ class VerdictdConfig(BaseSettings):
     endorsements: Endorsements = Field(default_factory=Endorsements)
     tokens: Tokens = Field(default_factory=Tokens)
     limits: Limits = Field(default_factory=Limits)
+    decisions: Decisions = Field(default_factory=Decisions)
     admin: Admin = Field(default_factory=Admin)
     references: References = Field(default_factory=References)
     log: Log = Field(default_factory=Log)

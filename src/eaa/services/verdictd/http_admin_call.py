@@ -25,7 +25,7 @@ from eaa.errors import (
     UsageError,
     outcome_of,
 )
-from eaa.services.structured_logs import log_unexpected
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["MAX_BODY_BYTES", "Authenticate", "Call", "Endpoint", "endpoint", "error_response"]
 

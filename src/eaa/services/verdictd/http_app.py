@@ -77,7 +77,7 @@ def _administration(core: Core, authenticate: Callable[[str], Principal]) -> lis
         async def endpoint(request: Request) -> Response:
             response = await answer(request)
             if request.method not in {"GET", "HEAD"} and response.status_code < 400:
-                await core.books.refresh()
+                await core.books.try_refresh()
             return response
 
         return endpoint

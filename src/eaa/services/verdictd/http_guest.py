@@ -17,13 +17,15 @@ from eaa.broker.kbs_broker import Asked, KbsBroker
 from eaa.broker.release import CurrentBooks
 from eaa.errors import EAAError, InternalError, ResourceNotFound, UsageError
 from eaa.services.rate import RateLimit
-from eaa.services.structured_logs import log_unexpected
 from eaa.services.verdictd.http_exchange import Exchange
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["AdminResource", "Answer", "GuestRoutes"]
 
 _LOG = logging.getLogger("eaa.verdictd")
 _MAX_ASKED = 512
+#: A TEE's name, versions and a few lists of algorithms.
+_MAX_AUTH_BYTES = 64 * 1024
 _NOTHING_ASKED = Asked()
 _PREFIX = "/kbs/v0/"
 _AUTH, _ATTEST, _RESOURCES = f"{_PREFIX}auth", f"{_PREFIX}attest", f"{_PREFIX}resource/"
@@ -70,7 +72,8 @@ class GuestRoutes:
 
     async def _auth(self, exchange: Exchange) -> None:
         self._challenges.take(exchange.peer)
-        challenged = self._broker.challenge(await exchange.body(self._max_body_bytes))
+        body = await exchange.body(min(_MAX_AUTH_BYTES, self._max_body_bytes))
+        challenged = self._broker.challenge(body)
         cookie = set_cookie(challenged.cookie, expires_at=challenged.expires_at, secure=exchange.is_secure)
         await exchange.answer(200, orjson.dumps(challenged.body), (b"set-cookie", cookie.encode("latin-1")))
 

@@ -28,6 +28,7 @@ from eaa.services.tls_files import require_certificate
 from eaa.services.verdictd.channel_face import ChannelFace
 from eaa.services.verdictd.config import VerdictdConfig, split_address
 from eaa.services.verdictd.core import Core, EvidenceSource, clock, environment_verifier, open_core
+from eaa.services.verdictd.decision_keeping import pruned
 from eaa.services.verdictd.endorsement_settings import endorsement_settings
 from eaa.services.verdictd.grpc_admin import grpc_handlers
 from eaa.services.verdictd.http_app import http_app, serves_administration
@@ -43,6 +44,8 @@ _LOG = logging.getLogger("eaa.verdictd")
 #: A guest waits meanwhile.
 _PROVIDER_LIMITS = HttpLimits(attempt_seconds=10, total_seconds=20)
 _PROVIDE_SECONDS = 60.0
+#: Channels do not know the addresses of their peers: all are one when it comes to rates.
+_CHANNEL_PEERS = "channel"
 #: Of an attested channel without requests.
 _IDLE_SECONDS = 300.0
 
@@ -78,6 +81,7 @@ class Verdictd:
         self._draining = False
         self._provided: ServiceEndorsements | None = None
         self._opened = contextlib.AsyncExitStack()
+        self._pruning = contextlib.AsyncExitStack()  # ends before the storage is closed
 
     @property
     def not_ready(self) -> str:
@@ -121,6 +125,8 @@ class Verdictd:
         self._core = await open_core(config, self._inputs.evidence, self._metrics, self._provided)
         for note in self._core.notes:
             _LOG.warning("%s", note)
+        keeping = pruned(self._core.database.decisions, config.decisions.keep_days, clock)
+        await self._pruning.enter_async_context(keeping)
         await self._start_channel(self._core)
         await self._start_client_api(self._core)
         await self._start_http(self._core)
@@ -143,7 +149,7 @@ class Verdictd:
         section = self._inputs.config.endorsements
         self._provided = ServiceEndorsements(
             opened.endorser, update=opened.update, fetches_per_minute=section.fetches_per_minute,
-            changed=self._metrics.endorsements,
+            trust_anchors=anchors, changed=self._metrics.endorsements,
         )  # fmt: skip
         refreshing = self._provided.keep_fresh(section.refresh_seconds)
         await self._opened.enter_async_context(refreshing)
@@ -155,7 +161,8 @@ class Verdictd:
             return channel
 
         def provide(kind: EvidenceKind, evidence: bytes) -> Endorsements | None:
-            asyncio.run_coroutine_threadsafe(provided.fetch(kind, evidence), loop).result(_PROVIDE_SECONDS)
+            fetching = provided.fetch(kind, evidence, peer=_CHANNEL_PEERS)
+            asyncio.run_coroutine_threadsafe(fetching, loop).result(_PROVIDE_SECONDS)
             return provided.known(kind, evidence)
 
         return replace(channel, verifier=with_provider(channel.verifier, provide))
@@ -192,6 +199,7 @@ class Verdictd:
                 await self._serving
         if self._health is not None:
             self._health.close()
+        await self._pruning.aclose()
         if self._core is not None:
             await self._core.close()
             self._core = None
@@ -254,7 +262,7 @@ def _seen(core: Core, handlers: Mapping[str, Handler]) -> dict[str, Handler]:
     def refreshing(handler: Handler) -> Handler:
         async def answer(principal: Principal, request: Any) -> Message:
             response = await handler(principal, request)
-            await core.books.refresh()
+            await core.books.try_refresh()
             return response
 
         return answer

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, literal, select, union_all
+from sqlalchemy import Select, and_, literal, select, union_all
 
+from eaa.broker.decision_id import RANDOM_BYTES, decision_id
 from eaa.broker.records import Decision, DecisionKind
 from eaa.errors import ResourceNotFound, UsageError
 from eaa.storage.database.backend import Backend
 from eaa.storage.database.columns import require_text, storable, to_microseconds
 from eaa.storage.database.inserts import Values
 from eaa.storage.database.journal import Entry, Journal
+from eaa.storage.database.pruning import prune
 from eaa.storage.database.tables import decisions as table
 
 __all__ = ["DatabaseDecisionLog", "decision_row"]
@@ -49,6 +52,11 @@ class DatabaseDecisionLog:
     ) -> Sequence[Decision]:
         before = require_text(before, what="listing", field="before")
         return [_decision(row) for row in await self._backend.rows(_listing(before, limit, granted, kind))]
+
+    async def prune(self, before: datetime) -> int:
+        # The ids sort by time and have an index; the time has none.
+        first_kept = decision_id(before, bytes(RANDOM_BYTES))
+        return await prune(self._backend, table, and_(table.c.id < first_kept, table.c.at < before))
 
 
 def decision_row(decision: Decision) -> Values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, select
 
 from eaa.broker.records import Decision, Session
 from eaa.errors import SessionError
@@ -12,14 +12,13 @@ from eaa.storage.database.backend import Backend, Lookup
 from eaa.storage.database.columns import from_microseconds, require_text, storable, to_microseconds
 from eaa.storage.database.decisions import decision_row
 from eaa.storage.database.journal import Entry, Journal
+from eaa.storage.database.pruning import prune
 from eaa.storage.database.sealer import Sealer
 from eaa.storage.database.tables import sessions as table
 
 __all__ = ["DatabaseSessions"]
 
 _BY_ID = Lookup(select(table.c.expires_at, table.c.sealed_token).where(table.c.id == bindparam("id")))
-#: Of one transaction, so that none keeps the writers of requests waiting for long.
-_PRUNED_AT_ONCE = 1000
 
 
 class DatabaseSessions:
@@ -52,12 +51,7 @@ class DatabaseSessions:
         return Session(session_id, token, from_microseconds(expires_at))
 
     async def prune(self, now: datetime) -> int:
-        expired = select(table.c.id).where(table.c.expires_at <= now).limit(_PRUNED_AT_ONCE)
-        statement = delete(table).where(table.c.id.in_(expired))
-        pruned = 0
-        while count := await self._backend.write(lambda connection: connection.execute(statement).rowcount):
-            pruned += count
-        return pruned
+        return await prune(self._backend, table, table.c.expires_at <= now)
 
 
 def _context(session_id: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -18,6 +17,7 @@ from eaa.codec.hosts import is_loopback
 from eaa.errors import ConfigError, EAAError, InternalError, UsageError, outcome_of
 from eaa.transport.address import TcpAddress, parse_address
 from eaa.transport.grpc.client_api import CODE_METADATA, METHODS, split_method
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["ClientApiServer", "Handler", "Limits", "TlsFiles"]
 
@@ -141,9 +141,7 @@ class ClientApiServer:
             except EAAError as error:
                 await _abort(context, error, str(error))
             except Exception as error:
-                # Without its message, in which there may be anything.
-                trace = "".join(traceback.format_tb(error.__traceback__))
-                _LOG.error("%s failed: %s\n%s", name, type(error).__name__, trace)
+                log_unexpected(_LOG, name, error)
                 broken = InternalError(type(error).__name__)
                 await _abort(context, broken, broken.public)
             raise AssertionError("abort raises")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import pytest
 
 from eaa.broker.kbs.hashes import HashAlgorithm, known_algorithms, select_algorithm
-from eaa.broker.kbs.members import object_at, object_of, text_at
 from eaa.broker.kbs.tees import Tee, parse_tee
 from eaa.broker.kbs.versions import ProtocolVersion, parse_version
 from eaa.errors import FormatError, UnsupportedError
@@ -81,31 +79,3 @@ def test_other_tees(text: str) -> None:
         parse_tee(text, field="tee")
     assert raised.value.code == "format.tee"
     assert len(str(raised.value)) < 120
-
-
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [
-        ([], "an array"),
-        ("x", "text"),
-        (True, "a boolean"),
-        (None, "null"),
-        (1, "a number"),
-        (1.5, "a number"),
-    ],
-)
-def test_not_an_object(value: Any, kind: str) -> None:
-    with pytest.raises(FormatError, match=f"expected an object, got {kind}") as raised:
-        object_of(value, "thing", "field")
-    assert (raised.value.what, raised.value.field) == ("thing", "field")
-
-
-def test_members() -> None:
-    members = {"text": "x", "object": {"a": 1}}
-    assert text_at(members, "text", "thing") == "x"
-    assert object_at(members, "object", "thing") == {"a": 1}
-    with pytest.raises(FormatError, match="expected text, got an object"):
-        text_at(members, "object", "thing")
-    with pytest.raises(FormatError) as raised:
-        text_at(members, "other", "thing")
-    assert raised.value.code == "format.missing"

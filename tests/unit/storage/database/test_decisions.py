@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -83,3 +84,30 @@ def test_listing_is_newest_first_by_any_filter_from_any_id(run: Run, log: Decisi
 def test_listing_before_what_is_no_id_is_refused(run: Run, log: DecisionLog) -> None:
     with pytest.raises(FormatError):
         run(log.list(before="\0"))
+
+
+def test_those_made_before_are_pruned_and_no_other(run: Run, log: DecisionLog) -> None:
+    old = [decision(kind=kind) for kind in DecisionKind]
+    young = [decision(kind=kind) for kind in DecisionKind]
+    for made in (*old, *young):
+        run(log.record(made))
+    assert run(log.prune(young[0].at)) == len(old)
+    assert run(log.prune(young[0].at)) == 0
+    assert sorted(kept.id for kept in run(log.list())) == [made.id for made in young]
+
+
+def test_more_are_pruned_than_go_into_one_transaction(
+    run: Run, log: DecisionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eaa.storage.database.pruning._AT_ONCE", 2)
+    made = [decision() for _ in range(6)]
+    for each in made:
+        run(log.record(each))
+    assert run(log.prune(made[-1].at)) == 5
+    assert [kept.id for kept in run(log.list())] == [made[-1].id]
+
+
+def test_a_decision_by_a_clock_that_ran_behind_its_id_is_kept(run: Run, log: DecisionLog) -> None:
+    old, young = decision(), decision()
+    run(log.record(replace(old, at=young.at)))
+    assert run(log.prune(young.at)) == 0
