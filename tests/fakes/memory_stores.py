@@ -268,6 +268,11 @@ class MemoryDecisions:
             raise StorageError("the disk is full", detail="full")
         self.kept.append(decision)
 
+    async def prune(self, before: datetime) -> int:
+        kept = [decision for decision in self.kept if decision.at >= before]
+        removed, self.kept = len(self.kept) - len(kept), kept
+        return removed
+
     async def read(self, decision_id: str) -> Decision:
         for decision in self.kept:
             if decision.id == decision_id:

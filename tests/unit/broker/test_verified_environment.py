@@ -121,7 +121,8 @@ class _Provided:
     def known(self, kind: EvidenceKind, evidence: bytes) -> Endorsements | None:
         return self.attester.endorsements() if self.asked else None
 
-    async def fetch(self, kind: EvidenceKind, evidence: bytes) -> None:
+    async def fetch(self, kind: EvidenceKind, evidence: bytes, *, peer: str) -> None:
+        assert peer == "10.0.0.1"
         self.asked.append(kind)
 
 
