@@ -73,7 +73,7 @@ def test_tokens_are_hashed() -> None:
         (["--config", "/nowhere.toml"], "/nowhere.toml"),
         (["--listen", "0.0.0.0:1"], "is not loopback"),
         (["--upstream", "http://example.org/"], "expected an https URL"),
-        (["--region", "Beijing"], "is no region id"),
+        (["--region", "Beijing"], "expected a region's id"),
         (["--api-key-file", "/nowhere"], "/nowhere"),
         (["--trust-anchor", "/nowhere"], "/nowhere"),
         (["--certificate", "/nowhere", "--private-key", "/nowhere"], "/nowhere"),

@@ -14,7 +14,7 @@ from eaa import __version__
 from eaa.cli.console import EXIT_CODES, debug_option, emit
 from eaa.cli.invocation import prepare_streams
 from eaa.cli.pccs_run import anchors_of, run_supervisor, run_worker
-from eaa.cli.service_command import ServiceCommand, say
+from eaa.cli.service_command import ServiceCommand, given_flags, say
 from eaa.errors import UsageError
 from eaa.services.pccs.config import load_config
 from eaa.services.pccs.upstream_sources import open_upstream
@@ -124,7 +124,7 @@ def pccs(
     if hash_token:
         emit(_hashed())
         return
-    loaded = load_config(config, _flags(values), os.environ)
+    loaded = load_config(config, given_flags(values, _FLAGS), os.environ)
     configure_logs(loaded.log.level, loaded.log.format)
     if check:
         require_certificate(loaded.http)
@@ -144,18 +144,6 @@ def _hashed() -> str:
     if not 0 < len(token) <= _MAX_TOKEN_BYTES or not token.isascii() or not token.decode().isprintable():
         raise UsageError(f"expected a token of 1 to {_MAX_TOKEN_BYTES} printable characters", detail="token")
     return hashlib.sha512(token).hexdigest()
-
-
-def _flags(values: dict[str, Any]) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for name, place in _FLAGS.items():
-        value = values.pop(name)
-        if value is not None and value != ():
-            table = given
-            for part in place[:-1]:
-                table = table.setdefault(part, {})
-            table[place[-1]] = value
-    return given
 
 
 def main() -> None:

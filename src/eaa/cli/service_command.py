@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -12,7 +12,7 @@ import click
 from eaa.cli.console import clean
 from eaa.cli.invocation import invoke_safely
 
-__all__ = ["ServiceCommand", "configure_logging", "log_notes", "say"]
+__all__ = ["ServiceCommand", "configure_logging", "given_flags", "log_notes", "say"]
 
 _LOG = logging.getLogger("eaa.service")
 _LEVELS = {
@@ -55,6 +55,19 @@ def configure_logging(level: str) -> None:
 def log_notes(notes: Iterable[str]) -> None:
     for note in notes:
         _LOG.warning("%s", note)
+
+
+def given_flags(values: dict[str, Any], places: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Click's ``values`` that were given, nested by ``places``: tables and key in the configuration."""
+    given: dict[str, Any] = {}
+    for name, place in places.items():
+        value = values.pop(name)
+        if value is not None and value != ():
+            table = given
+            for part in place[:-1]:
+                table = table.setdefault(part, {})
+            table[place[-1]] = value
+    return given
 
 
 def say(text: str) -> None:

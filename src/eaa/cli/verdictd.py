@@ -13,7 +13,7 @@ import click
 from eaa import __version__
 from eaa.cli.console import EXIT_CODES, debug_option
 from eaa.cli.invocation import prepare_streams
-from eaa.cli.service_command import ServiceCommand, say
+from eaa.cli.service_command import ServiceCommand, given_flags, say
 
 __all__ = ["main", "verdictd"]
 
@@ -159,7 +159,7 @@ def verdictd(
     from eaa.services.verdictd.config import load_config
     from eaa.services.verdictd.core import rewrap
 
-    loaded = load_config(config, _flags(values), os.environ)
+    loaded = load_config(config, given_flags(values, _FLAGS), os.environ)
     configure_logs(loaded.log.level, loaded.log.format)
     if rewrap_keys:
         say(f"{asyncio.run(rewrap(loaded))} data keys are wrapped with the configured master key")
@@ -173,18 +173,6 @@ def verdictd(
         run_supervisor(loaded, sys.argv[1:])
     else:
         run_worker(loaded, None)
-
-
-def _flags(values: dict[str, Any]) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for name, place in _FLAGS.items():
-        value = values.pop(name)
-        if value is not None and value != ():
-            table = given
-            for part in place[:-1]:
-                table = table.setdefault(part, {})
-            table[place[-1]] = value
-    return given
 
 
 def main() -> None:

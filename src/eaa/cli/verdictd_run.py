@@ -6,21 +6,17 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import socket
-import sys
 import tempfile
 from collections.abc import Sequence
 
 import uvloop
 
 from eaa.cli.service_command import say
+from eaa.cli.service_processes import bind_groups, inherited, say_where, serve_worker, supervise
 from eaa.cli.verdictd_inputs import channel_config, evidence_source
 from eaa.services.listening import address_of, bind
-from eaa.services.metrics_http import Health, start_metrics_server
-from eaa.services.running import run_until_stopped
-from eaa.services.supervisor import Supervisor, report_to_supervisor
-from eaa.services.verdictd.config import VerdictdConfig, split_address
+from eaa.services.verdictd.config import VerdictdConfig
 from eaa.services.verdictd.metrics import MULTIPROCESS_VARIABLE, metrics_of_all
 from eaa.services.verdictd.service import Inputs, Verdictd
 
@@ -36,13 +32,11 @@ def run_worker(config: VerdictdConfig, descriptors: Sequence[int] | None) -> Non
     evidence, notes = evidence_source(config)
     channel, more = channel_config(config, evidence)
     if descriptors is None:
-        control, sockets = None, _bind(config, shared=False)
+        control, sockets = None, tuple(bind(address) for address in _addresses(config))
         for note in (*notes, *more):
             _LOG.warning("%s", note)
     else:
-        control, *rest = (socket.socket(fileno=number) for number in descriptors)
-        sockets = tuple(rest)
-        control.setblocking(False)
+        control, sockets = inherited(descriptors)
     inputs = Inputs(
         config, evidence, channel, sockets[0], sockets[1] if len(sockets) > 1 else None, control is not None
     )
@@ -55,27 +49,21 @@ def run_worker(config: VerdictdConfig, descriptors: Sequence[int] | None) -> Non
 
 async def _serve(config: VerdictdConfig, inputs: Inputs, control: socket.socket | None) -> None:
     service = Verdictd(inputs, say if control is None else _LOG.debug)
-    stopping = asyncio.Event()
-    tasks: set[asyncio.Task[None]] = set()
 
     async def renew() -> None:
         evidence, _ = await asyncio.to_thread(evidence_source, config)
         channel, _ = await asyncio.to_thread(channel_config, config, evidence)
         service.replace(evidence, channel)
 
-    async def ready() -> None:
+    def ready() -> None:
         _spare_collector()
         if control is None:
             _say_where(config, [inputs.http_socket, inputs.channel_socket])
-        else:
-            reports = report_to_supervisor(control, lambda: (service.not_ready, []), stopping)
-            tasks.add(asyncio.create_task(reports))
 
-    await run_until_stopped(
-        service, drain_seconds=config.drain_seconds, renew=renew, ready=ready, stopping=stopping
-    )
-    for task in tasks:
-        task.cancel()
+    await serve_worker(
+        service, control, lambda: (service.not_ready, []),
+        drain_seconds=config.drain_seconds, renew=renew, ready=ready,
+    )  # fmt: skip
 
 
 def _spare_collector() -> None:
@@ -87,43 +75,22 @@ def _spare_collector() -> None:
 
 def run_supervisor(config: VerdictdConfig, arguments: Sequence[str]) -> None:
     """Serve in ``config.workers`` processes of this command with ``arguments``."""
-    groups = [_bind(config, shared=True)]
-    addresses = [address_of(item) for item in groups[0]]
-    groups += [tuple(bind(address, shared=True) for address in addresses) for _ in range(config.workers - 1)]
-
-    def command(listening: Sequence[int], control: int) -> list[str]:
-        own = ["--worker-descriptors", ",".join(str(number) for number in (control, *listening))]
-        return [sys.executable, "-m", "eaa.cli.verdictd", *arguments, *own]
-
-    async def supervise(folder: str) -> None:
-        supervisor = Supervisor(command, groups)
-
-        async def renew() -> None:
-            supervisor.signal(signal.SIGHUP)
-
-        async def ready() -> None:
-            if config.metrics.listen:
-                host, port = split_address(config.metrics.listen)
-                health = Health(lambda: supervisor.not_ready, lambda: metrics_of_all(folder))
-                _, port = await start_metrics_server(host, port, health)
-                say(f"metrics on http://{host}:{port}/metrics")
-            _say_where(config, groups[0])
-
-        await run_until_stopped(supervisor, drain_seconds=config.drain_seconds, renew=renew, ready=ready)
-
-    try:
-        with tempfile.TemporaryDirectory(prefix="verdictd-metrics-") as folder:
-            os.environ[MULTIPROCESS_VARIABLE] = folder
-            asyncio.run(supervise(folder))
-    finally:
-        for group in groups:
-            for listening in group:
-                listening.close()
+    groups = bind_groups(_addresses(config), config.workers)
+    with tempfile.TemporaryDirectory(prefix="verdictd-metrics-") as folder:
+        os.environ[MULTIPROCESS_VARIABLE] = folder
+        supervise(
+            "eaa.cli.verdictd", arguments, groups,
+            drain_seconds=config.drain_seconds,
+            metrics_listen=config.metrics.listen,
+            metrics=lambda _: metrics_of_all(folder),
+            ready=lambda: _say_where(config, groups[0]),
+        )  # fmt: skip
 
 
-def _bind(config: VerdictdConfig, *, shared: bool) -> tuple[socket.socket, ...]:
+def _addresses(config: VerdictdConfig) -> list[str]:
+    """Of HTTP, and of the attested channel if there is one."""
     wanted = [config.http.listen, *([config.channel.listen] if config.channel.listen else [])]
-    return tuple(bind(f"tcp://{address}", shared=shared) for address in wanted)
+    return [f"tcp://{address}" for address in wanted]
 
 
 def _say_where(config: VerdictdConfig, sockets: Sequence[socket.socket | None]) -> None:
@@ -132,5 +99,4 @@ def _say_where(config: VerdictdConfig, sockets: Sequence[socket.socket | None]) 
         if item is not None:
             say(f"attested channel on {address_of(item)}")
     if http is not None:
-        scheme = "https" if config.http.certificate else "http"
-        say(f"listening on {scheme}://{address_of(http).removeprefix('tcp://')}")
+        say_where(http, tls=config.http.certificate is not None)

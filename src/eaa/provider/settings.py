@@ -10,12 +10,9 @@ from types import MappingProxyType
 from eaa.endorsements.kds_address import KDS_URL
 from eaa.endorsements.subject import Update
 from eaa.errors import ConfigError
-from eaa.provider.addresses import HYGON_URL, PCS_URL, require_base_url
+from eaa.provider.addresses import HYGON_URL, PCS_URL, alibaba_cloud_url, require_base_url
 
 __all__ = ["PROVIDERS", "ProviderSettings", "ProviderSpec", "parse_provider"]
-
-#: Where Alibaba Cloud has its PCCS: in a region, and inside its private networks.
-_ALIYUN = "https://sgx-dcap-server{vpc}.{region}.aliyuncs.com/sgx/certification/v4/"
 
 #: What may be named → what the part after the colon is.
 PROVIDERS: Mapping[str, str] = MappingProxyType(
@@ -71,10 +68,7 @@ def parse_provider(text: str) -> ProviderSpec:
             f"the provider {text!a:.80} is not known; there are: {', '.join(PROVIDERS)}", detail="provider"
         )
     if kind in ("aliyun", "aliyun-vpc"):
-        if not target or not all(part.isalnum() for part in target.split("-")):
-            raise ConfigError(f"expected {PROVIDERS[kind]}, came {text!a:.80}", detail="provider")
-        vpc = "-vpc" if kind == "aliyun-vpc" else ""
-        return ProviderSpec("pccs", _ALIYUN.format(vpc=vpc, region=target))
+        return ProviderSpec("pccs", alibaba_cloud_url(target, vpc=kind == "aliyun-vpc"))
     target = target or _USUAL.get(kind, "")
     if not target and kind != "qcnl":
         raise ConfigError(f"expected {PROVIDERS[kind]}, came {text!a:.80}", detail="provider")

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -25,6 +25,7 @@ from eaa.errors import ConfigError
 
 __all__ = [
     "MAX_FILE_BYTES",
+    "HttpSection",
     "Section",
     "load_settings",
     "on_loopback",
@@ -43,6 +44,32 @@ class Section(BaseModel):
     """A table of the file: unknown keys are refused, and nothing changes once it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpSection(Section):
+    """Where HTTP is served: over TLS, or on loopback, or in clear text if that is said to be meant."""
+
+    listen: str
+    certificate: Path | None = Field(
+        default=None, description="PEM; with private_key, the listener speaks TLS"
+    )
+    private_key: Path | None = None
+    insecure_http: bool = False
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    max_head_bytes: int = Field(default=64 * 1024, ge=4096, description="of a request")
+    max_connections: int = Field(default=2000, ge=1)
+    request_seconds: float = Field(default=30, gt=0, le=600)
+
+    @model_validator(mode="after")
+    def _safe(self) -> HttpSection:
+        require_tls_off_loopback(self.listen, self.certificate, self.private_key, insecure=self.insecure_http)
+        return self
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        split_address(value)
+        return value
 
 
 def load_settings(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from eaa.errors import InternalError, UsageError
+from eaa.errors import UsageError
 from eaa.services.attestation_agent.agent import Agent
 from eaa.services.attestation_agent.calls import agent_handlers
 from eaa.services.attestation_agent.failures import agent_outcome
 from eaa.services.attestation_agent.rest import rest_app
 from eaa.services.attestation_agent.terms import Sockets
+from eaa.services.http_listener import HttpListener
 from eaa.services.listening import address_of, bind, forget
 from eaa.transport.grpc.agent_api import ATTESTATION, CDH, GET_RESOURCE, KEY_PROVIDER, Handler, methods_of
 from eaa.transport.grpc.agent_server import AgentLimits, AgentServer
@@ -48,8 +48,7 @@ class AttestationAgent:
         self._deadline = request_seconds + _EXTRA_SECONDS
         self._grpc: list[AgentServer] = []
         self._ttrpc: list[TtrpcServer] = []
-        self._rest: uvicorn.Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._rest: HttpListener | None = None
         self._bound: list[tuple[socket.socket, str]] = []
         for address in (sockets.attestation_ttrpc, sockets.cdh_ttrpc, sockets.rest):
             if address:
@@ -73,10 +72,8 @@ class AttestationAgent:
         """Accept no more, let calls end within ``seconds``, then close; what is cut does not count."""
         ending = [server.stop(seconds) for server in self._grpc]
         await asyncio.gather(*ending, *(server.stop(seconds) for server in self._ttrpc))
-        if self._rest is not None and self._serving is not None:
-            self._rest.should_exit = True
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._serving
+        if self._rest is not None:
+            await self._rest.stop(seconds)
         for listening, address in self._bound:
             forget(listening, address)
         self._bound.clear()
@@ -132,18 +129,9 @@ class AttestationAgent:
 
     async def _start_rest(self, address: str) -> str:
         listening = self._bind(address)
-        settings = uvicorn.Config(
-            rest_app(self._agent, self._deadline), http="h11", loop="none", lifespan="off", log_config=None,
-            access_log=False, server_header=False, ws="none", timeout_keep_alive=30, proxy_headers=False,
-            timeout_graceful_shutdown=5,
-        )  # fmt: skip
-        self._rest = _Server(settings)
-        self._serving = asyncio.create_task(self._rest.serve(sockets=[listening]))
-        while not self._rest.started:
-            if self._serving.done():
-                self._serving.result()
-                raise InternalError("the HTTP server ended before it began")
-            await asyncio.sleep(0.005)
+        app = rest_app(self._agent, self._deadline)
+        self._rest = HttpListener(app, HttpToolsProtocol, None, idle_seconds=30)
+        await self._rest.start(listening)
         return address_of(listening).replace("tcp://", "http://")
 
     def _bind(self, address: str) -> socket.socket:
@@ -156,11 +144,3 @@ class AttestationAgent:
 
 def _only(handlers: dict[str, Handler], services: tuple[str, ...]) -> dict[str, Handler]:
     return {name: handlers[name] for name in methods_of(services)}
-
-
-class _Server(uvicorn.Server):
-    """Signals are ours to take."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

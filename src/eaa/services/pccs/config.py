@@ -12,26 +12,25 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from eaa.endorsements.kds_address import KDS_URL
+from eaa.errors import ConfigError
+from eaa.provider.addresses import HYGON_URL, PCS_URL, alibaba_cloud_url
 from eaa.services.configuration import (
+    HttpSection,
     Section,
     load_settings,
-    require_tls_off_loopback,
-    split_address,
     state_directory,
 )
 
-__all__ = ["INTEL_PCS", "Mode", "PccsConfig", "alibaba_cloud_url", "load_config"]
+__all__ = ["INTEL_PCS", "Mode", "PccsConfig", "load_config"]
 
 #: Intel's own service [PCS-API v4].
-INTEL_PCS = "https://api.trustedservices.intel.com/sgx/certification/v4/"
-_AMD_KDS = "https://kdsintf.amd.com"
-_HYGON = "https://cert.hygon.cn"
+INTEL_PCS = f"{PCS_URL}/sgx/certification/v4/"
 _PREFIX = "PCCS_"
 #: What clients of a PCCS read, not the service.
 _OF_OTHERS = frozenset({"PCCS_URL", "PCCS_PORT"})
 _OF_KUBERNETES = ("PCCS_PORT_", "PCCS_SERVICE_")
 _TOKEN_HASH = re.compile("[0-9a-f]{128}")
-_REGION = re.compile("[a-z]{2}(-[a-z0-9]+)+")
 
 
 class Mode(StrEnum):
@@ -42,32 +41,15 @@ class Mode(StrEnum):
     OFFLINE = "offline"  # never fetched: an administrator puts it
 
 
-class Http(Section):
+class Http(HttpSection):
     """Where clients ask."""
 
     listen: str = "127.0.0.1:8081"
-    certificate: Path | None = Field(
-        default=None, description="PEM; with private_key, the listener speaks TLS"
-    )
-    private_key: Path | None = None
     insecure_http: bool = Field(
         default=False, description="clear text off loopback; tokens are not taken then"
     )
-    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
-    max_head_bytes: int = Field(default=64 * 1024, ge=4096, description="of a request")
     max_connections: int = Field(default=4000, ge=1)
     request_seconds: float = Field(default=60, gt=0, le=600)
-
-    @model_validator(mode="after")
-    def _safe(self) -> Http:
-        require_tls_off_loopback(self.listen, self.certificate, self.private_key, insecure=self.insecure_http)
-        return self
-
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        split_address(value)
-        return value
 
 
 class Metrics(Section):
@@ -106,8 +88,8 @@ class Upstream(Section):
     api_key: str = Field(default="", description="Ocp-Apim-Subscription-Key", repr=False)
     api_key_file: Path | None = None
     certificates_url: str = Field(default="", description="where the root CA's revocation list is; Intel's")
-    amd_url: str = _AMD_KDS
-    hygon_url: str = _HYGON
+    amd_url: str = KDS_URL
+    hygon_url: str = HYGON_URL
     authorities: Path | None = Field(default=None, description="PEM of those who vouch for upstream's TLS")
     proxy: str = Field(default="", description="http://HOST:PORT")
     seconds: float = Field(default=20, gt=0, le=120, description="for one answer, from first to last byte")
@@ -115,8 +97,11 @@ class Upstream(Section):
 
     @model_validator(mode="after")
     def _checked(self) -> Upstream:
-        if self.region and not _REGION.fullmatch(self.region):
-            raise ValueError(f"region = {self.region!r} is no region id, e.g. cn-beijing")
+        if self.region:
+            try:
+                alibaba_cloud_url(self.region)
+            except ConfigError as error:
+                raise ValueError(f"region: {error}") from None
         return self
 
     @property
@@ -213,9 +198,3 @@ def load_config(file: Path | None, flags: Mapping[str, Any], environment: Mappin
         PccsConfig, file, flags, environment,
         prefix=_PREFIX, of_others=_OF_OTHERS, of_kubernetes=_OF_KUBERNETES,
     )  # fmt: skip
-
-
-def alibaba_cloud_url(region: str, *, vpc: bool = False) -> str:
-    """Where Alibaba Cloud's PCCS of ``region`` is, from the internet or from inside a VPC [ALIYUN-SGX]."""
-    host = f"sgx-dcap-server{'-vpc' if vpc else ''}.{region}.aliyuncs.com"
-    return f"https://{host}/sgx/certification/v4/"

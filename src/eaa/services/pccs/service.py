@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Iterator
-
-import uvicorn
+from collections.abc import Callable
 
 from eaa.errors import InternalError, StorageError
 from eaa.services.configuration import split_address
+from eaa.services.http_listener import HttpListener
 from eaa.services.http_protocol import HttpBounds
 from eaa.services.metrics import merge_samples, render
 from eaa.services.metrics_http import Health, start_metrics_server
@@ -19,7 +17,6 @@ from eaa.services.pccs.core import Core, Inputs
 from eaa.services.pccs.direct import direct_protocol
 from eaa.services.pccs.http_app import refusal
 from eaa.services.pccs.metrics import FAMILIES
-from eaa.services.tls_files import require_certificate
 from eaa.storage.collateral.database import CollateralDatabase
 
 __all__ = ["Pccs"]
@@ -35,8 +32,7 @@ class Pccs:
     def __init__(self, inputs: Inputs, say: Callable[[str], None]) -> None:
         self._inputs, self._say = inputs, say
         self._core: Core | None = None
-        self._http: uvicorn.Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._http: HttpListener | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._health: asyncio.Server | None = None
         self._draining, self._storage = False, ""
@@ -75,7 +71,6 @@ class Pccs:
 
     async def _start(self) -> None:
         config = self._inputs.config
-        require_certificate(config.http)
         database = await CollateralDatabase.open(config.storage_url)
         try:
             upstream = self._inputs.upstream()
@@ -104,19 +99,14 @@ class Pccs:
         Raises:
             ConfigError: certificate or key cannot be used; then nothing is replaced.
         """
-        http = self._inputs.config.http
-        require_certificate(http)
-        if self._http is not None and self._http.config.ssl is not None and http.certificate:
-            self._http.config.ssl.load_cert_chain(http.certificate, http.private_key)
+        if self._http is not None:
+            self._http.renew()
 
     async def drain(self, seconds: float) -> bool:
         """Accept no more, let what is under way end, then close; whether all ended by itself."""
         self._draining = True
-        if self._http is not None and self._serving is not None:
-            self._http.config.timeout_graceful_shutdown = max(1, int(seconds))
-            self._http.should_exit = True
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._serving
+        if self._http is not None:
+            await self._http.stop(seconds)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -139,29 +129,8 @@ class Pccs:
                 self._storage = error.code
 
     async def _start_http(self, core: Core) -> None:
-        config = self._inputs.config
-        http = config.http
+        http = self._inputs.config.http
         bounds = HttpBounds(http.max_connections, http.max_head_bytes, http.request_seconds)
-        settings = uvicorn.Config(
-            core.app(lambda: self.not_ready), http=direct_protocol(bounds, refusal, core.direct), loop="none",
-            lifespan="off", log_config=None, access_log=False, server_header=False, date_header=True,
-            proxy_headers=False, timeout_keep_alive=60,
-            ssl_certfile=str(http.certificate) if http.certificate else None,
-            ssl_keyfile=str(http.private_key) if http.private_key else None,
-            timeout_graceful_shutdown=max(1, int(config.drain_seconds)), ws="none", backlog=1024,
-        )  # fmt: skip
-        self._http = _Server(settings)
-        self._serving = asyncio.create_task(self._http.serve(sockets=[self._inputs.http_socket]))
-        while not self._http.started:
-            if self._serving.done():
-                self._serving.result()
-                raise InternalError("the HTTP server ended before it began")
-            await asyncio.sleep(0.005)
-
-
-class _Server(uvicorn.Server):
-    """Signals are ours to take."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+        protocol = direct_protocol(bounds, refusal, core.direct)
+        self._http = HttpListener(core.app(lambda: self.not_ready), protocol, http, idle_seconds=60)
+        await self._http.start(self._inputs.http_socket)

@@ -17,6 +17,7 @@ from eaa.errors import ConfigError, UsageError
 from eaa.provider.settings import parse_provider
 from eaa.services.configuration import (
     MAX_FILE_BYTES,
+    HttpSection,
     Section,
     load_settings,
     on_loopback,
@@ -42,33 +43,15 @@ _OF_OTHERS = frozenset({"VERDICTD_URL", "VERDICTD_PORT"})
 _OF_KUBERNETES = ("VERDICTD_PORT_", "VERDICTD_SERVICE_")
 
 
-class Http(Section):
+class Http(HttpSection):
     """The KBS protocol, and administration over HTTP."""
 
     listen: str = "127.0.0.1:8080"
-    certificate: Path | None = Field(
-        default=None, description="PEM; with private_key, the listener speaks TLS"
-    )
-    private_key: Path | None = None
     insecure_http: bool = Field(
         default=False,
         description="clear text off loopback: for guests alone, administration is not served then",
     )
-    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     max_head_bytes: int = Field(default=256 * 1024, ge=4096, description="of a request; holds a bearer token")
-    max_connections: int = Field(default=2000, ge=1)
-    request_seconds: float = Field(default=30, gt=0, le=600)
-
-    @model_validator(mode="after")
-    def _both(self) -> Http:
-        require_tls_off_loopback(self.listen, self.certificate, self.private_key, insecure=self.insecure_http)
-        return self
-
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        split_address(value)
-        return value
 
 
 class Channel(Section):

@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from google.protobuf.message import Message
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -22,9 +21,9 @@ from eaa.provider.opening import open_endorser
 from eaa.services.attested_listener import AttestedListener
 from eaa.services.endorsements import ServiceEndorsements
 from eaa.services.fetching_verifier import with_provider
+from eaa.services.http_listener import HttpListener
 from eaa.services.http_protocol import HttpBounds, bounded_protocol
 from eaa.services.metrics_http import Health, start_metrics_server
-from eaa.services.tls_files import require_certificate
 from eaa.services.verdictd.channel_face import ChannelFace
 from eaa.services.verdictd.config import VerdictdConfig, split_address
 from eaa.services.verdictd.core import Core, EvidenceSource, clock, environment_verifier, open_core
@@ -73,8 +72,7 @@ class Verdictd:
         self._registry = CollectorRegistry()
         self._metrics = VerdictdMetrics(self._registry)
         self._core: Core | None = None
-        self._http: uvicorn.Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._http: HttpListener | None = None
         self._channel: AttestedListener | None = None
         self._client_api: ClientApiServer | None = None
         self._health: asyncio.Server | None = None
@@ -178,10 +176,9 @@ class Verdictd:
             ConfigError: the certificate or its key cannot be used; then nothing is replaced.
         """
         config = self._inputs.config
-        require_certificate(config.http)
+        if self._http is not None:
+            self._http.renew()
         self.core.broker.use(environment_verifier(config, evidence, self._provided))
-        if self._http is not None and self._http.config.ssl is not None and config.http.certificate:
-            self._http.config.ssl.load_cert_chain(config.http.certificate, config.http.private_key)
         if self._channel is not None and channel is not None:
             self._channel.replace(self._providing(channel))
 
@@ -193,10 +190,8 @@ class Verdictd:
             whole = await self._channel.drain(seconds)
         if self._client_api is not None:
             await self._client_api.stop(seconds)
-        if self._http is not None and self._serving is not None:
-            self._http.should_exit = True
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._serving
+        if self._http is not None:
+            await self._http.stop(seconds)
         if self._health is not None:
             self._health.close()
         await self._pruning.aclose()
@@ -208,25 +203,11 @@ class Verdictd:
 
     async def _start_http(self, core: Core) -> None:
         config = self._inputs.config
-        require_certificate(config.http)
+        http = config.http
+        bounds = HttpBounds(http.max_connections, http.max_head_bytes, http.request_seconds)
         app = http_app(config, core, self._metrics, lambda: self.not_ready)
-        tls = config.http
-        bounds = HttpBounds(tls.max_connections, tls.max_head_bytes, tls.request_seconds)
-        settings = uvicorn.Config(
-            app, http=bounded_protocol(bounds, refusal), loop="none", lifespan="off", log_config=None,
-            access_log=False, server_header=False, date_header=True, proxy_headers=False,
-            timeout_keep_alive=30,
-            ssl_certfile=str(tls.certificate) if tls.certificate else None,
-            ssl_keyfile=str(tls.private_key) if tls.private_key else None,
-            timeout_graceful_shutdown=max(1, int(config.drain_seconds)), ws="none", backlog=1024,
-        )  # fmt: skip
-        self._http = _Server(settings)
-        self._serving = asyncio.create_task(self._http.serve(sockets=[self._inputs.http_socket]))
-        while not self._http.started:
-            if self._serving.done():
-                self._serving.result()
-                raise InternalError("the HTTP server ended before it began")
-            await asyncio.sleep(0.005)
+        self._http = HttpListener(app, bounded_protocol(bounds, refusal), http, idle_seconds=30)
+        await self._http.start(self._inputs.http_socket)
 
     async def _start_channel(self, core: Core) -> None:
         listening, channel = self._inputs.channel_socket, self._inputs.channel
@@ -268,14 +249,6 @@ def _seen(core: Core, handlers: Mapping[str, Handler]) -> dict[str, Handler]:
         return answer
 
     return {name: refreshing(handler) for name, handler in handlers.items()}
-
-
-class _Server(uvicorn.Server):
-    """Signals are ours to take."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _tls(key: Path | None, certificate: Path | None) -> TlsFiles | None:

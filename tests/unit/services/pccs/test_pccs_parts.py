@@ -19,10 +19,11 @@ from eaa.errors import (
     FormatError,
     LimitExceeded,
 )
+from eaa.provider.addresses import alibaba_cloud_url
 from eaa.services.pccs.answers import Answer, refused
 from eaa.services.pccs.breaker import Breaker
 from eaa.services.pccs.call import read_query
-from eaa.services.pccs.config import INTEL_PCS, alibaba_cloud_url, load_config
+from eaa.services.pccs.config import INTEL_PCS, load_config
 from eaa.services.pccs.direct import Direct, plain_target
 from eaa.services.pccs.negative import Negatives
 from eaa.services.pccs.schedule import platform_due, recovery_due, refresh_due, retry_due
