@@ -43,7 +43,7 @@ class Curve:
     def private(self, number: int = 11) -> ec.EllipticCurvePrivateKey:
         return ec.derive_private_key(number, self.curve)
 
-    def sign(self, digest: SHA256 | SHA384 | None = None) -> bytes:
+    def sign(self, digest: SHA256 | SHA384 | SHA512 | None = None) -> bytes:
         return self.private().sign(DATA, ec.ECDSA(digest or self.digest))
 
     def encoded(self, private: ec.EllipticCurvePrivateKey | None = None) -> bytes:
