@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -21,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def write_secret(data: bytes, file: str | None, *, force: bool) -> None:
     """``data`` to a new file that only its owner reads, or to stdout if that is no terminal.
 
-    With ``force`` a file is replaced, and a terminal gets it too.
+    With ``force`` a file is replaced, and a terminal gets it too. What fails leaves what was there.
 
     Raises:
         UsageError: a terminal, a file that is there, or it cannot be written.
@@ -29,17 +32,46 @@ def write_secret(data: bytes, file: str | None, *, force: bool) -> None:
     if file is None:
         _to_stdout(data, force)
         return
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_EXCL
     try:
         if force:
-            with suppress(FileNotFoundError):
-                os.unlink(file)
-        with open(os.open(file, flags, 0o600), "wb") as stream:
-            stream.write(data)
+            _replace(data, Path(file))
+        else:
+            _create(data, file)
     except FileExistsError:
         raise UsageError(f"{file} is there already; --force replaces it", detail="unwritable") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}", detail="unwritable") from None
+    except (OSError, ValueError) as error:  # ValueError of a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot write {file}: {reason}", detail="unwritable") from None
+
+
+def _create(data: bytes, file: str) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(data)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(file)
+        raise
+
+
+def _replace(data: bytes, path: Path) -> None:
+    """The old file is there until the new one is whole. Devices, pipes and folders are replaced by nobody."""
+    with suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise UsageError(f"cannot write {path}: not a file", detail="unwritable")
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def _to_stdout(data: bytes, force: bool) -> None:
