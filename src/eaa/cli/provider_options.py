@@ -131,7 +131,9 @@ def default_cache(environment: Mapping[str, str]) -> Path:
 
 def _secret(name: str) -> str:
     try:
-        text = Path(name).read_bytes()[:_MAX_SECRET_BYTES].decode("ascii").strip()
+        with Path(name).open("rb") as stream:
+            data = stream.read(_MAX_SECRET_BYTES + 1)
+        text = data.decode("ascii").strip() if len(data) <= _MAX_SECRET_BYTES else ""
     except OSError as error:
         raise UsageError(f"cannot read {name!r}: {error.strerror}", detail="unreadable") from None
     except UnicodeDecodeError:
