@@ -11,7 +11,7 @@ import click
 
 from eaa.cli.attestation_agent_inputs import agent_inputs
 from eaa.cli.channel_options import ChannelOptions
-from eaa.cli.console import debug_option
+from eaa.cli.console import debug_option, emit
 from eaa.cli.params import HexBytes
 from eaa.cli.service_command import log_notes
 from eaa.cli.verdict_refused import Refused
@@ -91,4 +91,4 @@ def token(session: AgentSession, out: str | None, force: bool) -> None:
 @click.pass_obj
 def evidence(session: AgentSession, runtime_data: bytes) -> None:
     """Write this guest's evidence as guest components show it, as JSON."""
-    click.echo(session.run(lambda agent: agent.evidence.document(runtime_data)))
+    emit(session.run(lambda agent: agent.evidence.document(runtime_data)).decode())

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from eaa.cli.console import columns, debug_option, output_option
+from eaa.cli.console import columns, debug_option, emit, output_option
 from eaa.cli.files import load_input
 from eaa.cli.params import Time
 from eaa.cli.reference_store import store_option
@@ -92,7 +92,7 @@ def import_(server: Server, file: str, verify_here: bool, store: str | None, out
 def signer(store: str | None) -> None:
     """The owner's public key, PEM, for [references] signers of verdictd; made the first time."""
     key = owner_key(store)
-    click.echo(key.public_pem.decode(), nl=False)
+    emit(key.public_pem.decode().removesuffix("\n"))
     click.echo(f"key id {key.key_id}", err=True)
 
 
