@@ -26,6 +26,7 @@ PREFIX = "ATTESTATION_AGENT"
 _MAX_FILE_BYTES = 1024 * 1024
 #: Of the command itself, not of what it does.
 _NOT_IN_FILE = frozenset({"config", "version", "help", "debug"})
+_SCALARS = (str, bool, int, float)
 
 
 def run_folder(environment: Mapping[str, str]) -> Path | None:
@@ -40,19 +41,30 @@ def read_file(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     """Let the TOML file's values be what is not given on the command line or in the environment.
 
     Raises:
-        ConfigError: it cannot be read, is no TOML, or has a key that is no option.
+        ConfigError: it cannot be read, is no TOML, has a key that is no option, or one value where the
+            option takes a list.
     """
     if value is None:
         return
     document = _load(value)
-    known = {name for item in ctx.command.params if (name := item.name) is not None} - _NOT_IN_FILE
+    known = {name: item for item in ctx.command.params if (name := item.name) is not None}
     given = {key.replace("-", "_"): item for key, item in document.items()}
-    for key in given:
-        if key not in known:
+    for key, item in given.items():
+        if key not in known or key in _NOT_IN_FILE:
             raise ConfigError(
                 f"{value}: {key}: there is no such key", detail="value", key=key, file=value
             )  # fmt: skip
+        _require_form(item, known[key], key, value)
     ctx.default_map = {**(ctx.default_map or {}), **given}
+
+
+def _require_form(value: Any, option: click.Parameter, key: str, file: str) -> None:
+    """Click would take a text for the list of its letters, and the text of a table for a name."""
+    repeatable = isinstance(option, click.Option) and option.multiple
+    items = value if repeatable and isinstance(value, list) else [value]
+    if repeatable != isinstance(value, list) or not all(isinstance(item, _SCALARS) for item in items):
+        wanted = "a list of texts" if repeatable else "one value"
+        raise ConfigError(f"{file}: {key}: expected {wanted}", detail="value", key=key, file=file)
 
 
 def agent_options(function: F) -> F:
