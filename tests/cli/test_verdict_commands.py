@@ -161,6 +161,8 @@ def test_a_key_of_another_server(env: dict[str, str], tmp_path: Path) -> None:
     done = run("status", "--admin-key", tmp_path / "admin" / "admin-key.pem")
     assert (done.code, done.out) == (1, "")
     assert "[credential.unknown_key]" in done.err
+    assert str(tmp_path / "admin" / "admin-key.pem") in done.err
+    assert "--admin-key names another" in done.err
 
 
 def test_the_default_key(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

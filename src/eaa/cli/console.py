@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 EXIT_CODES = """\b
 EXIT CODES
   0   accepted, or the command did what it was asked
-  1   internal error (please report it)
+  1   it could not be done: an attester, a peer or a storage failed; or an internal error
   2   usage: an option, a file or a setting is not as it must be
   10  rejected: not genuine, not fresh, or not acceptable
   20  unsupported: well-formed, and not a kind that can be verified

@@ -73,7 +73,7 @@ class Server:
             message = f"no answer from verdictd at {self.url}: {error or type(error).__name__}"
             raise Refused(message, "unreachable", UNREACHABLE) from None
         if not answer.is_success:
-            raise _refused(answer)
+            raise _refused(answer, _key_file(self.admin_key))
         return answer
 
     def document(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
@@ -120,8 +120,7 @@ def mint_token(
     Raises:
         ConfigError: there is none, or others may read it.
     """
-    path = default_admin_folder() / PRIVATE_FILE if admin_key is None else Path(admin_key)
-    key = load_admin_key(path)
+    key = load_admin_key(_key_file(admin_key))
     return issue_admin_token(key.private, key.kid, name or _user(), role, datetime.now(UTC), seconds)
 
 
@@ -172,15 +171,24 @@ def _context(ca: str) -> ssl.SSLContext:
         raise UsageError(f"--ca {ca}: expected certificates in PEM", detail="ca") from None
 
 
-def _refused(answer: httpx.Response) -> Refused:
+def _key_file(admin_key: str | None) -> Path:
+    return default_admin_folder() / PRIVATE_FILE if admin_key is None else Path(admin_key)
+
+
+def _refused(answer: httpx.Response, key_file: Path) -> Refused:
     try:
         body = answer.json()
     except ValueError:
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("detail"), str):
         return Refused(f"the server answers {answer.status_code}", "no_verdictd", 1)
-    code = str(body.get("code", ""))
-    return Refused(body["detail"], code, exit_code_of(code))
+    code, detail = str(body.get("code", "")), body["detail"]
+    if code.startswith("credential."):
+        detail += (
+            f"; it was signed with {key_file}, which must be one of admin.keys of that verdictd, and both"
+            " clocks must agree; --admin-key names another key"
+        )
+    return Refused(detail, code, exit_code_of(code))
 
 
 def _user() -> str:
