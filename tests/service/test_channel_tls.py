@@ -61,6 +61,7 @@ def test_a_mutual_server_refuses_a_client_without_certificate() -> None:
             peer.handshake().read()
         assert caught.value.code == "remote_protocol.tls"
         assert "certificate required" in str(caught.value)
+        assert "asks for evidence of this end too, see mutual" in str(caught.value)
         assert not server.streams
 
 

@@ -260,10 +260,17 @@ def _session_reused(connection: SSL.Connection) -> bool:
     return bool(SSL._lib.SSL_session_reused(connection._ssl))  # type: ignore[attr-defined]  # private: pyOpenSSL offers no other way to ask
 
 
+#: OpenSSL's words for the alert certificate_required [RFC8446 §6.2].
+_WANTS_EVIDENCE = "alert certificate required"
+
+
 def _tls_error(what: str, error: SSL.Error) -> RemoteProtocolError:
     reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
     reason = "; ".join(str(item[-1]) for item in reasons) or "the connection ended"
-    return RemoteProtocolError(f"TLS: {what}: {reason}", detail="tls", reason=reason)
+    message = f"TLS: {what}: {reason}"
+    if _WANTS_EVIDENCE in reason:
+        message += ": the peer asks for evidence of this end too, see mutual"
+    return RemoteProtocolError(message, detail="tls", reason=reason)
 
 
 _MOVER = make_mover(getattr(SSL, "_lib", None), getattr(SSL, "_ffi", None))
