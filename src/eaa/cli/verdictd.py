@@ -131,12 +131,18 @@ def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) 
     is_flag=True,
     help="After a change of the master key: wrap all data keys with it, and end.",
 )
+@click.option(
+    "--rotate-data-key",
+    is_flag=True,
+    help="Seal what is stored from now on under a new data key, and end; what is stored stays.",
+)
 @click.option("--worker-descriptors", callback=_descriptors, hidden=True)
 @debug_option
 def verdictd(
     config: Path | None,
     check: bool,
     rewrap_keys: bool,
+    rotate_data_key: bool,
     worker_descriptors: tuple[int, ...] | None,
     **values: Any,
 ) -> None:
@@ -157,12 +163,16 @@ def verdictd(
     from eaa.services.structured_logs import configure_logs
     from eaa.services.tls_files import require_certificate
     from eaa.services.verdictd.config import load_config
-    from eaa.services.verdictd.core import rewrap
+    from eaa.services.verdictd.core import new_data_key, rewrap
 
     loaded = load_config(config, given_flags(values, _FLAGS), os.environ)
     configure_logs(loaded.log.level, loaded.log.format)
+    if sum((rewrap_keys, rotate_data_key, check)) > 1:
+        raise click.UsageError("--check, --rewrap and --rotate-data-key exclude each other")
     if rewrap_keys:
         say(f"{asyncio.run(rewrap(loaded))} data keys are wrapped with the configured master key")
+    elif rotate_data_key:
+        say(f"new secrets are sealed under the data key {asyncio.run(new_data_key(loaded))}")
     elif check:
         require_certificate(loaded.http)
         channel_config(loaded, evidence_source(loaded)[0])

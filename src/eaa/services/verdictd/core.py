@@ -40,7 +40,16 @@ from eaa.storage.sealing.uri import open_master_key
 from eaa.tls.evidence_verifier import EvidenceVerifier
 from eaa.tls.peer import Endorsements, EvidenceKind
 
-__all__ = ["Core", "EvidenceSource", "clock", "environment_verifier", "new_id", "open_core", "rewrap"]
+__all__ = [
+    "Core",
+    "EvidenceSource",
+    "clock",
+    "environment_verifier",
+    "new_data_key",
+    "new_id",
+    "open_core",
+    "rewrap",
+]
 
 #: Waiting for one of the appraisals under way; more are refused.
 _WAITING_FACTOR = 4
@@ -172,6 +181,19 @@ async def rewrap(config: VerdictdConfig) -> int:
     try:
         master = await asyncio.to_thread(open_master_key, config.master_key)
         return await (await _envelope(config, connected)).rewrap(master)
+    finally:
+        await connected.close()
+
+
+async def new_data_key(config: VerdictdConfig) -> str:
+    """Seal under a new data key from now on, running processes within a minute; its id.
+
+    Raises:
+        ConfigError, StorageError: the master key, or the storage, cannot be had.
+    """
+    connected = await ConnectedDatabase.connect(config.storage_url)
+    try:
+        return await (await _envelope(config, connected)).rotate_data_key()
     finally:
         await connected.close()
 
