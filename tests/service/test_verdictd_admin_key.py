@@ -71,8 +71,9 @@ def test_others_may_not_read_it(tmp_path: Path, mode: int) -> None:
 def test_others_may_not_write_to_its_folder(tmp_path: Path) -> None:
     load_or_create_admin_key(tmp_path / "admin")
     (tmp_path / "admin").chmod(0o770)
-    with pytest.raises(ConfigError, match="others may write to it"):
+    with pytest.raises(ConfigError, match="others may write to it") as caught:
         load_admin_key(tmp_path / "admin" / PRIVATE_FILE)
+    assert caught.value.code == "config.admin_key"
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -29,12 +29,15 @@ class PrivateFolder:
     """The folder ``path``. Nothing is read or written before a method is called.
 
     Raises:
-        ConfigError: from each method: others may write to the folder or a file in it, somebody else
-            owns it, or it cannot be read or written; names the file.
+        ConfigError: ``config.`` and ``detail``, from each method: others may write to the folder or a file
+            in it, somebody else owns it, or it cannot be read or written; names the file.
     """
 
-    def __init__(self, path: Path, *, lock_timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self, path: Path, *, detail: str = "reference_store", lock_timeout_seconds: float = 10.0
+    ) -> None:
         self.path = path
+        self._detail = detail
         self._lock_timeout_seconds = lock_timeout_seconds
 
     def load(self, name: str, *, secret: bool = False) -> bytes | None:
@@ -53,9 +56,9 @@ class PrivateFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _error(path, f"cannot be read: {error.strerror}") from None
+            raise self._error(path, f"cannot be read: {error.strerror}") from None
         if len(data) > _MAX_BYTES:
-            raise _error(path, f"more than {_MAX_BYTES} bytes")
+            raise self._error(path, f"more than {_MAX_BYTES} bytes")
         return data
 
     def store(self, name: str, data: bytes) -> None:
@@ -72,7 +75,7 @@ class PrivateFolder:
             temporary = None
             self._sync()
         except OSError as error:
-            raise _error(path, f"cannot be written: {error.strerror}") from None
+            raise self._error(path, f"cannot be written: {error.strerror}") from None
         finally:
             if temporary is not None:
                 with suppress(OSError):
@@ -84,7 +87,7 @@ class PrivateFolder:
             os.unlink(self.path / name)
             self._sync()
         except OSError as error:
-            raise _error(self.path / name, f"cannot be removed: {error.strerror}") from None
+            raise self._error(self.path / name, f"cannot be removed: {error.strerror}") from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -99,7 +102,7 @@ class PrivateFolder:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(self.path / _LOCK, flags, 0o600)
         except OSError as error:
-            raise _error(self.path, f"cannot be written: {error.strerror}") from None
+            raise self._error(self.path, f"cannot be written: {error.strerror}") from None
         try:
             self._lock(descriptor)
             yield
@@ -128,16 +131,15 @@ class PrivateFolder:
 
     def _require_private(self, path: Path, status: os.stat_result, forbidden: int) -> None:
         if path == self.path and not stat.S_ISDIR(status.st_mode):
-            raise _error(path, "is no folder")
+            raise self._error(path, "is no folder")
         if path != self.path and not stat.S_ISREG(status.st_mode):
-            raise _error(path, "is no regular file")
+            raise self._error(path, "is no regular file")
         if status.st_uid not in (os.geteuid(), 0):
-            raise _error(path, f"belongs to user {status.st_uid}, not to the one who runs this")
+            raise self._error(path, f"belongs to user {status.st_uid}, not to the one who runs this")
         if mode := stat.S_IMODE(status.st_mode) & forbidden:
             what = "read" if forbidden == _GROUP_OR_OTHERS and not mode & _WRITE_BY_OTHERS else "write to"
             wanted = stat.S_IMODE(status.st_mode) & ~forbidden
-            raise _error(path, f"others may {what} it; repair with: chmod {wanted:o} {path}")
+            raise self._error(path, f"others may {what} it; repair with: chmod {wanted:o} {path}")
 
-
-def _error(path: Path, message: str) -> ConfigError:
-    return ConfigError(f"{path}: {message}", detail="reference_store", file=str(path))
+    def _error(self, path: Path, message: str) -> ConfigError:
+        return ConfigError(f"{path}: {message}", detail=self._detail, file=str(path))

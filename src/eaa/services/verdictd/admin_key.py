@@ -31,6 +31,7 @@ __all__ = [
 
 PRIVATE_FILE = "admin-key.pem"
 PUBLIC_FILE = "admin-key.pub.pem"
+_DETAIL = "admin_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def load_or_create_admin_key(folder: Path) -> tuple[PrivateAdminKey, bool]:
         ConfigError: ``config.admin_key``: no such key; or others may read the file or write to the folder.
         StorageError: ``storage.busy``.
     """
-    private = PrivateFolder(folder)
+    private = PrivateFolder(folder, detail=_DETAIL)
     with private.locked():
         pem = private.load(PRIVATE_FILE, secret=True)
         if pem is not None:
@@ -87,11 +88,11 @@ def load_admin_key(path: Path) -> PrivateAdminKey:
         ConfigError: ``config.admin_key``: there is none, or no such key; or others may read the file or
             write to its folder.
     """
-    pem = PrivateFolder(path.parent).load(path.name, secret=True)
+    pem = PrivateFolder(path.parent, detail=_DETAIL).load(path.name, secret=True)
     if pem is None:
         raise ConfigError(
             f"{path}: there is no admin key. verdictd makes one when it starts for the first time",
-            detail="admin_key", file=str(path),
+            detail=_DETAIL, file=str(path),
         )  # fmt: skip
     return _parse(pem, path)
 
@@ -103,6 +104,6 @@ def _parse(pem: bytes, path: Path) -> PrivateAdminKey:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigError(
-            f"{path}: expected an unencrypted Ed25519 private key in PEM", detail="admin_key", file=str(path)
+            f"{path}: expected an unencrypted Ed25519 private key in PEM", detail=_DETAIL, file=str(path)
         )
     return PrivateAdminKey(key)
