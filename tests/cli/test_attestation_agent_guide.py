@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.cli.running import process_env
 
@@ -35,7 +36,8 @@ def commands() -> list[str]:
     return block[1].replace("\\\n", " ").splitlines()
 
 
-def test_it_runs_as_it_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("guest", ["simulated-tdx", "simulated-snp"])  # the latter in place of the former
+def test_it_runs_as_it_is_written(tmp_path: Path, guest: str) -> None:
     http, channel = free_ports(2)
     # Its own ports and folders, so that it meets nothing of this machine.
     own = f"--http 127.0.0.1:{http} --client-api '' --metrics '' --state-directory {tmp_path}/state"
@@ -52,7 +54,10 @@ def test_it_runs_as_it_is_written(tmp_path: Path) -> None:
             "VERDICT_ADMIN_KEY": str(tmp_path / "state/admin/admin-key.pem"),
         }
     )
-    service, *rest = (line.replace("127.0.0.1:1234", f"127.0.0.1:{channel}") for line in commands())
+    service, *rest = (
+        line.replace("127.0.0.1:1234", f"127.0.0.1:{channel}").replace("simulated-tdx", guest)
+        for line in commands()
+    )
     assert service.startswith("verdictd ")
     with subprocess.Popen(
         ["/bin/sh", "-c", f"exec {service.removesuffix('&')}"], cwd=tmp_path, env=env,

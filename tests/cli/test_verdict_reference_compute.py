@@ -38,10 +38,12 @@ from eaa.evidence.measured_linux_setup import fill_setup_header
 from eaa.evidence.measured_pe import pe_image_digest
 from eaa.evidence.measured_td_build import PageOrder, measure_td
 from eaa.evidence.measured_tdvf import parse_td_firmware
+from eaa.evidence.snp import parse_snp_report
 from eaa.evidence.tdx import TdReport
 from eaa.policy.templates import template
 from tests.cli.running import Run
 from tests.fakes.admin_server import AdminServer
+from tests.fakes.amd_vendor import make_snp_guest
 from tests.fakes.enclave_signer import signed_sigstruct
 from tests.unit.appraisal.snp_samples import snp_evidence
 from tests.vectors.manifest import VECTORS, needs_vectors
@@ -309,6 +311,17 @@ def test_evidence_of_a_machine_of_ones_own(tmp_path: Path) -> None:
     assert "nobody has verified" in done.err
     refused(30, "expected a quote", "compute", "evidence", "-", stdin=b'{"quote": 5}')
     refused(30, "evidence", "compute", "evidence", "-", stdin=b"{")
+
+
+def test_evidence_of_an_snp_guest(tmp_path: Path) -> None:
+    report = make_snp_guest("milan-v5").collect(bytes(64))
+    (tmp_path / "report").write_bytes(report)
+    body, tcb = parse_snp_report(report).body, parse_snp_report(report).reported_tcb
+    assert computed("evidence", "report") == {
+        "snp_launch_measurement": [body.measurement.hex()],
+        "snp_bootloader": [tcb.bootloader], "snp_tee_svn": [tcb.tee],
+        "snp_snp_svn": [tcb.snp], "snp_microcode": [tcb.microcode],
+    }  # fmt: skip
 
 
 # ── init-data ──

@@ -14,6 +14,8 @@ from eaa.endorsements.evidence_kinds import KIND_NAMES, recognise_evidence
 from eaa.endorsements.recognise import Kind
 from eaa.errors import FormatError, UnsupportedError
 from eaa.evidence.dcap_quote import parse_quote
+from eaa.evidence.snp import parse_snp_report
+from eaa.evidence.snp_evidence import parse_snp_evidence
 from eaa.evidence.tdx import TdReport
 
 __all__ = ["evidence"]
@@ -26,14 +28,17 @@ _UNVERIFIED = "taken as it is: nobody has verified that the evidence is genuine;
 @click.argument("file", metavar="FILE|-")
 @computing
 def evidence(file: str) -> Computed:
-    """Measurements from FILE, the evidence of a TD or an enclave of yours that runs what you expect.
+    """Measurements from FILE, the evidence of a guest or an enclave of yours that runs what you expect.
 
-    FILE is a quote, or what attestation-agent evidence writes.
+    FILE is a quote, a report of SEV-SNP, or what attestation-agent evidence writes. Of an SNP guest the
+    versions of the TCB that it reports are expected too.
     """
     found = recognise_evidence(_quote(load_input(file)))
+    if found.kind is Kind.SNP_REPORT:
+        return Computed(_of_snp(found.data), (_UNVERIFIED,))
     if found.kind is not Kind.DCAP_QUOTE:
         raise UnsupportedError(
-            f"{KIND_NAMES[found.kind]}: expected a quote of an enclave or a trust domain", detail="kind"
+            f"{KIND_NAMES[found.kind]}: expected a quote, or a report of SEV-SNP", detail="kind"
         )
     report = parse_quote(found.data).body
     values: dict[str, Any] = (
@@ -49,11 +54,25 @@ def evidence(file: str) -> Computed:
     return Computed(values, (_UNVERIFIED,))
 
 
+def _of_snp(data: bytes) -> dict[str, Any]:
+    report = parse_snp_report(parse_snp_evidence(data).report)
+    tcb = report.reported_tcb
+    return {
+        "snp_launch_measurement": [report.body.measurement.hex()],
+        "snp_bootloader": [tcb.bootloader],
+        "snp_tee_svn": [tcb.tee],
+        "snp_snp_svn": [tcb.snp],
+        "snp_microcode": [tcb.microcode],
+    }
+
+
 def _quote(data: bytes) -> bytes:
-    """The quote itself, or that in the agent's JSON."""
+    """The quote in the agent's JSON; anything else as it is."""
     if not data.lstrip().startswith(b"{"):
         return data
     document = parse_json(data, _WHAT)
-    if not isinstance(document, dict) or not isinstance(document.get("quote"), str):
-        raise FormatError("expected a quote, or JSON with the member quote", what=_WHAT, field="quote")
+    if not isinstance(document, dict) or "quote" not in document:
+        return data
+    if not isinstance(document["quote"], str):
+        raise FormatError("expected a quote in base64", what=_WHAT, field="quote")
     return decode_base64(document["quote"], _WHAT, "quote")
