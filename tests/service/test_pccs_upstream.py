@@ -269,13 +269,12 @@ def test_pck_certificates_that_are_not_the_platforms_are_not_kept(tmp_path: Path
     async def work(served: Served) -> None:
         platform = served.vendors.platforms[0]
         for number, spoil in enumerate((foreign, fmspc, ca, swapped)):
-            served.vendors.overrides[:] = [
-                lambda request, spoil=spoil: (
-                    spoil(request, served.vendors.genuine(request))  # type: ignore[misc]
-                    if "pckcerts" in request.path
-                    else None
-                )
-            ]
+
+            def spoilt(request: Request, spoil: Callable[[Request, Reply], Reply] = spoil) -> Reply | None:
+                pck = "pckcerts" in request.path
+                return spoil(request, served.vendors.genuine(request)) if pck else None
+
+            served.vendors.overrides[:] = [spoilt]
             query = pck_query(platform, qeid=f"{QE_ID}{number}")
             response = await served.get("pckcert", **query)
             assert response.status_code == 460, spoil
