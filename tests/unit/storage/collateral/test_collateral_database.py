@@ -27,7 +27,7 @@ from eaa.storage.collateral.tables import metadata
 from eaa.storage.database.database import ConnectedDatabase
 from eaa.storage.database.location import backend_of
 from eaa.storage.database.migrate import require_current
-from tests.unit.storage.collateral.conftest import Run
+from tests.unit.storage.conftest import Run
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

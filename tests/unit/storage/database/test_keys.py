@@ -10,7 +10,7 @@ from eaa.broker.ports import Keys
 from eaa.broker.records import KeyInfo
 from eaa.errors import FormatError, ResourceNotFound
 from eaa.storage.database.database import Database
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW, AesSealer
 
 

@@ -13,7 +13,7 @@ from eaa.broker.ports import Policies
 from eaa.broker.records import Policy, PolicyKind, ReferenceValue
 from eaa.errors import ConflictError, FormatError, ResourceNotFound
 from eaa.storage.database.database import Database
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW
 
 _ATTESTATION, _RESOURCE = PolicyKind.ATTESTATION, PolicyKind.RESOURCE

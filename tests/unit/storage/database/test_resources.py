@@ -14,7 +14,7 @@ from eaa.errors import ConflictError, FormatError, ResourceNotFound, StorageErro
 from eaa.storage.database import versions
 from eaa.storage.database.database import Database
 from eaa.storage.database.resources import DatabaseResources
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW, PATH, AesSealer
 
 

@@ -19,7 +19,7 @@ from eaa.broker.records import ServiceKey
 from eaa.errors import StorageError
 from eaa.storage.database.database import ConnectedDatabase, Database
 from eaa.storage.database.sqlite import SqliteBackend, _use_wal
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW, PATH, AesSealer, decision, session
 
 
