@@ -19,8 +19,6 @@ from tests.fakes.vendor import NOW, REPORT_DATA, make_platform
 from tests.service.pccss import ADMIN, V4, Clock, serving
 from tests.vectors.manifest import Judge, Vector, needs_vectors, quote_vectors
 
-_CHAINS = ("tcb_info_issuer_chain", "qe_identity_issuer_chain", "pck_crl_issuer_chain")
-
 
 def _cases() -> list[Any]:
     """Quotes that dcap-qvl accepts, one for each TCB info, identity and status, with that collateral."""

@@ -299,7 +299,7 @@ def test_registers_in_files(tmp_path: Path) -> None:
         assert caught.value.code == "attester.register"
 
 
-def test_a_merged_log_is_one(tmp_path: Path) -> None:
+def test_a_merged_log_is_one() -> None:
     with pytest.raises(FormatError):
         merged_log(CCEL, b"\x04\x00")
     entry = AaelEntry("d", "o", "c").event(4, SHA384).encode()

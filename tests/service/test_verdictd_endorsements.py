@@ -97,7 +97,7 @@ def test_a_stranger_s_quotes_take_nothing_from_platforms_that_are_new(
         served.guest(HARDWARE.td.collect).handshake()
 
 
-def test_what_is_configured_is_looked_at_before_anything_starts(tmp_path: Path) -> None:
+def test_what_is_configured_is_looked_at_before_anything_starts() -> None:
     for providers in (["nobody"], ["pccs"], ["kds:http://example.org"]):
         with pytest.raises(ConfigError, match="endorsements"):
             load_config(None, {"endorsements": {"providers": providers}}, {})

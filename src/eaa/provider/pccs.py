@@ -44,22 +44,11 @@ class PccsSource:
     """A PCCS at ``url``, as in ``sgx_default_qcnl.conf``: ``https://localhost:8081/sgx/certification/v4/``.
 
     A URL without a path means version 4 at Intel's path.
-
-    Args:
-        user_token: what registering a platform needs; sent nowhere else.
     """
 
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        url: str,
-        *,
-        user_token: str = "",
-        limits: HttpLimits | None = None,
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, url: str, *, limits: HttpLimits | None = None) -> None:
         base, self._version = _split(url)
         self._upstream = Upstream(http, "PCCS", base, statuses=PCCS_STATUSES, limits=limits)
-        self._token = {"user-token": user_token} if user_token else {}
 
     @property
     def name(self) -> str:
@@ -100,18 +89,6 @@ class PccsSource:
             "pceid": subject.pce_id.hex(),
         }
         return pck_certificate(await self._get("sgx", "pckcert", params, "PCK certificate of a platform"))
-
-    async def register_platform(self, body: bytes) -> None:
-        """POST ``platforms``: ``body`` is the JSON that describes a platform. Needs the user token.
-
-        Raises:
-            ProviderError: refused, or not reached.
-        """
-        path = self._path("sgx", "platforms")
-        await self._upstream.send("POST", path, {}, asked="registration", headers=self._token, body=body)
-
-    def _path(self, tee: str, path: str) -> str:
-        return f"{tee}/certification/v{self._version}/{path}"
 
     async def _get(self, tee: str, path: str, params: Mapping[str, str], asked: str) -> Answer:
         # Version 3 knows TDX under its own path, version 4's [PCCS API].

@@ -27,7 +27,7 @@ from eaa.services.pccs.config import INTEL_PCS, load_config
 from eaa.services.pccs.direct import Direct, plain_target
 from eaa.services.pccs.negative import Negatives
 from eaa.services.pccs.schedule import platform_due, recovery_due, refresh_due, retry_due
-from eaa.services.pccs.selection import Candidate, select_certificate, svns_of_raw, svns_of_tcbm
+from eaa.services.pccs.selection import Candidate, select_certificate, svns_of_raw
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -125,7 +125,6 @@ def test_certificates_and_levels_are_of_one_platform(
 
 def test_svns_are_read_in_their_byte_order() -> None:
     assert svns_of_raw("00" * 15 + "07", "0B01") == (*bytes(15), 7, 0x010B)
-    assert svns_of_tcbm("00" * 15 + "07" + "0B01") == (*bytes(15), 7, 0x010B)
 
 
 @given(st.floats(0, 1), st.timedeltas(timedelta(seconds=1), timedelta(days=60)))
