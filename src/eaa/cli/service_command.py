@@ -12,6 +12,7 @@ import click
 
 from eaa.cli.console import clean
 from eaa.cli.invocation import invoke_safely
+from eaa.cli.options import with_options
 
 __all__ = [
     "ServiceCommand",
@@ -71,29 +72,26 @@ def log_notes(notes: Iterable[str]) -> None:
 
 def process_options(function: F) -> F:
     """What services of one configuration file have alike: where it is, processes, the log."""
-    for option in reversed(
-        (
-            click.option("-C", "--config", type=_PATH, metavar="FILE", help="Configuration, TOML."),
-            click.option(
-                "--state-directory", type=_PATH, metavar="DIR",
-                help="Where files are kept that are not configured otherwise.",
-            ),
-            click.option("--storage", metavar="URL", help="sqlite:///PATH or postgresql://USER@HOST/DATABASE."),
-            click.option(
-                "--workers", type=int, metavar="N", help="Processes that share the ports.  [default: 1]"
-            ),
-            click.option(
-                "--drain-seconds", type=float, metavar="SECONDS",
-                help="What open requests are given to end.  [default: 20]",
-            ),
-            click.option("--log-level", type=click.Choice(list(_LEVELS))),
-            click.option("--log-format", type=click.Choice(["json", "text"])),
-            click.option("--check", is_flag=True, help="Say whether the configuration is sound, and end."),
-            worker_option,
-        )
-    ):  # fmt: skip
-        function = option(function)
-    return function
+    options = (
+        click.option("-C", "--config", type=_PATH, metavar="FILE", help="Configuration, TOML."),
+        click.option(
+            "--state-directory", type=_PATH, metavar="DIR",
+            help="Where files are kept that are not configured otherwise.",
+        ),
+        click.option("--storage", metavar="URL", help="sqlite:///PATH or postgresql://USER@HOST/DATABASE."),
+        click.option(
+            "--workers", type=int, metavar="N", help="Processes that share the ports.  [default: 1]"
+        ),
+        click.option(
+            "--drain-seconds", type=float, metavar="SECONDS",
+            help="What open requests are given to end.  [default: 20]",
+        ),
+        click.option("--log-level", type=click.Choice(list(_LEVELS))),
+        click.option("--log-format", type=click.Choice(["json", "text"])),
+        click.option("--check", is_flag=True, help="Say whether the configuration is sound, and end."),
+        worker_option,
+    )  # fmt: skip
+    return with_options(function, options)
 
 
 def worker_option(function: F) -> F:

@@ -26,6 +26,7 @@ from eaa.provider.pcs import (
     PckCertificate,
     fetched_crl,
     pck_certificate,
+    update_parameter,
 )
 from eaa.provider.upstream import Upstream
 
@@ -59,11 +60,13 @@ class PccsSource:
         match subject:
             case TcbInfoSubject(tee, fmspc, update):
                 asked = f"{tee.upper()} TCB info of FMSPC {fmspc.hex()}"
-                answer = await self._get(tee, "tcb", {"fmspc": fmspc.hex(), **_update(update)}, asked)
+                answer = await self._get(
+                    tee, "tcb", {"fmspc": fmspc.hex(), **update_parameter(update)}, asked
+                )
                 return _document(answer, *TCB_CHAINS)
             case IdentitySubject(name, update):
                 tee, path = _IDENTITIES[name]
-                answer = await self._get(tee, path, _update(update), f"identity of {name}")
+                answer = await self._get(tee, path, update_parameter(update), f"identity of {name}")
                 return _document(answer, *IDENTITY_CHAINS)
             case PckCrlSubject(ca):
                 params = {"ca": ca, "encoding": "der"}
@@ -108,10 +111,6 @@ def _split(url: str) -> tuple[str, str]:
             detail="provider_url",
         )
     return bare, "4"
-
-
-def _update(update: str) -> dict[str, str]:
-    return {} if update == "standard" else {"update": update}
 
 
 def _document(answer: Answer, *chains: str) -> Fetched:
