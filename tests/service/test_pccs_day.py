@@ -30,10 +30,10 @@ from eaa.services.pccs.schedule import platform_due
 from eaa.services.pccs.upstream import PckAnswer, PckQuestion, WireCertificate
 from eaa.storage.collateral import tables
 from eaa.storage.collateral.database import CollateralDatabase
+from tests.fakes.clock import Clock
 from tests.fakes.emulated_vendors import EmulatedVendors, pck_levels
 from tests.fakes.upstream_server import Request
 from tests.fakes.vendor import NOW, make_platform
-from tests.service.pccss import Clock
 
 _PLATFORMS, _REASSESSED, _PER_SECOND = 10_000, 600, 5
 _DOWN = timedelta(hours=4), timedelta(hours=10)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,19 +17,11 @@ from tests.fakes.amd_vendor import make_snp_platform
 from tests.fakes.emulated_vendors import EmulatedVendors, pck_levels
 from tests.fakes.upstream_server import Reply, Request
 from tests.fakes.vendor import make_platform, make_vendor
-from tests.service.pccss import Served, emulated, serving
+from tests.service.pccss import Served, emulated, run, serving
 from tests.service.test_pccs_api import FMSPC, QE_ID, pck_query
 
 _INTEGRITY = "The integrity of the data can't be verified."
 _ACCESS = "Unable to retrieve the collateral from the Intel SGX PCS."
-
-
-def run(folder: Path, work: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
-    async def inner() -> None:
-        async with serving(folder / "s", **settings) as served:
-            await work(served)
-
-    asyncio.run(inner())
 
 
 def _elsewhere(request: Request, reply: Reply) -> Reply:
