@@ -21,8 +21,9 @@
 
 1–4 are remembered by the bytes of the collateral and the anchors, 5–8 by the exact bytes of the
 certification on top of that; 4 and 9–13 are done at each call. At most nine signatures are checked
-for a quote of which nothing is known, three for a new platform under known collateral, one for a
-known platform.
+for a quote of which nothing is known, seven under Intel's own root, whose two signatures over pinned
+certificates are known to hold [docs/adr/0017]; three for a new platform under known collateral, one for
+a known platform.
 """
 
 from __future__ import annotations
