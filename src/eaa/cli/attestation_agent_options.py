@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from eaa.cli.options import with_options
 from eaa.errors import ConfigError
 from eaa.services.attestation_agent.cache import CacheTerms
 from eaa.services.attestation_agent.measurement import EventLogTerms
@@ -69,9 +70,7 @@ def _require_form(value: Any, option: click.Parameter, key: str, file: str) -> N
 
 def agent_options(function: F) -> F:
     """All but those of the channel."""
-    for decorator in reversed(_options()):
-        function = decorator(function)
-    return function
+    return with_options(function, _options())
 
 
 def _load(name: str) -> dict[str, Any]:
