@@ -432,3 +432,33 @@ def test_no_secret_is_an_argument() -> None:
 
 def _admin() -> Any:
     return ADMIN
+
+
+#: Reads one image, and is interrupted, with whoever called it, when it shall copy it.
+SKOPEO = """#!/bin/sh
+case "$*" in
+*inspect*) cat "$(dirname "$0")/manifest.json" ;;
+*provider:attestation-agent:probe*) exit 1 ;;
+*) kill -INT $PPID; sleep 5 ;;
+esac
+"""
+
+
+def test_an_interrupted_encryption_says_where_its_key_is(env: dict[str, str], tmp_path: Path) -> None:
+    descriptor = {"digest": f"sha256:{'1' * 64}", "size": 1}
+    manifest = {
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **descriptor},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **descriptor}],
+    }  # fmt: skip
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    skopeo = tmp_path / "skopeo"
+    skopeo.write_text(SKOPEO)
+    skopeo.chmod(0o755)
+    key = "kbs:///default/image-kek/interrupted"
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, "image", "encrypt", "dir:a", "dir:b", "--skopeo", skopeo, "--key-id", key],
+        capture_output=True, timeout=60, check=False, env=process_env(env),
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    assert f"key {key} stays at verdictd: --key-id {key} uses it again" in done.stderr.decode()

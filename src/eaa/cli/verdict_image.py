@@ -24,7 +24,7 @@ from eaa.cli.verdict_image_provider import key_provider
 from eaa.cli.verdict_image_skopeo import Skopeo
 from eaa.cli.verdict_server import Server, server_options
 from eaa.cli.verdict_show import show
-from eaa.errors import UsageError
+from eaa.errors import EAAError, UsageError
 from eaa.oci.digest import digest_of
 from eaa.oci.keyprovider import PROVIDER
 from eaa.oci.manifest import ImageIndex, ImageManifest, parse_manifest
@@ -78,7 +78,7 @@ def encrypt(
     with key_provider(wrap=key.wrap) as provider:
         try:
             copy_with(provider, skopeo, src, dst, keys, source)
-        except click.ClickException:
+        except (click.ClickException, EAAError, KeyboardInterrupt):
             _tell(f"key {kid} stays at verdictd: --key-id {kid} uses it again")
             raise
     data = skopeo.manifest(dst, destination=True)
