@@ -273,6 +273,16 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert agent("-C", tmp_path / "nosuch").code == 2
 
 
+def test_a_pull_without_a_broker_says_that_there_is_none(tmp_path: Path) -> None:
+    done = agent(
+        "--attester", "simulated-tdx", "--simulated-dir", tmp_path / "vendor",
+        "--kernel-cmdline", "/dev/null", "pull", "127.0.0.1:9/app:1", "--into", tmp_path / "app",
+    )  # fmt: skip
+    assert (done.code, done.out) == (2, b"")
+    assert "no broker is named" in done.err
+    assert "[config.aa_kbc_params]" in done.err
+
+
 # ── serving ──
 
 

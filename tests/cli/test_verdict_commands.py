@@ -456,8 +456,9 @@ def test_an_interrupted_encryption_says_where_its_key_is(env: dict[str, str], tm
     skopeo.write_text(SKOPEO)
     skopeo.chmod(0o755)
     key = "kbs:///default/image-kek/interrupted"
+    words = ("image", "encrypt", "dir:a", "dir:b", "--skopeo", skopeo, "--key-id", key)
     done = subprocess.run(
-        [sys.executable, "-c", MAIN, "image", "encrypt", "dir:a", "dir:b", "--skopeo", skopeo, "--key-id", key],
+        [sys.executable, "-c", MAIN, *words],
         capture_output=True, timeout=60, check=False, env=process_env(env),
     )  # fmt: skip
     assert done.returncode == 130, done.stderr

@@ -443,6 +443,9 @@ def test_statuses_of_failures_that_are_nobody_s_here() -> None:
     cases = {
         RemoteProtocolError("x", detail="unreachable"): (503, "UNAVAILABLE", 40),
         RemoteProtocolError("x", detail="reply"): (502, "INTERNAL", 1),
+        RemoteProtocolError("x", detail="registry_unreachable"): (503, "UNAVAILABLE", 40),
+        StorageError("x", detail="unavailable"): (503, "UNAVAILABLE", 40),  # as a broker says
+        StorageError("x", detail="bundle"): (503, "UNAVAILABLE", 1),
         SessionError("x"): (403, "PERMISSION_DENIED", 10),
         AccessDenied("x"): (403, "PERMISSION_DENIED", 10),
         FormatError("x", what="x", field="x"): (400, "INVALID_ARGUMENT", 30),

@@ -45,7 +45,7 @@ EXIT CODES
   10  refused: by the broker, or its evidence by this agent
   20  unsupported
   30  malformed: a path, a key or an answer is not one
-  40  the broker cannot be reached"""
+  40  the broker, or the registry, cannot be reached"""
 
 
 class AgentGroup(TableGroup):

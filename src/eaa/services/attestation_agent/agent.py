@@ -41,8 +41,11 @@ class Agent:
 
     @property
     def proves_broker(self) -> bool:
-        """Whether resources can only come from the broker that is named: what they say may be believed."""
-        return self.params is not None and self.params.proves_broker
+        """Whether resources can only come from the broker that is named: what they say may be believed.
+
+        Where none is named nothing comes from anybody, and whoever asks is told that.
+        """
+        return self.params is None or self.params.proves_broker
 
     async def resource(self, text: str) -> bytes:
         """What is at ``kbs://[host]/repository/type/tag``, or the path alone; the host says nothing.

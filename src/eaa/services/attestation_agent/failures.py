@@ -22,6 +22,10 @@ __all__ = ["advice_for", "agent_outcome", "is_transient", "is_unreached", "step"
 
 #: The broker did not answer, or not to the end.
 _UNREACHED = frozenset(f"remote_protocol.{name}" for name in ("unreachable", "timeout", "truncated"))
+#: Nor did a registry, which has no part in what the broker is asked.
+_NO_REGISTRY = "remote_protocol.registry_unreachable"
+#: Folders of this machine that take no image: no broker is at fault.
+_HERE = frozenset(f"storage.{name}" for name in ("blobs", "bundle", "unpack"))
 #: Of a KBS that may answer otherwise in a moment.
 _BUSY = frozenset({429, 502, 503, 504})
 
@@ -36,7 +40,9 @@ def agent_outcome(error: EAAError) -> Outcome:
     A broker that does not answer is 503, and one that answers nonsense 502; a session that it does not take
     up again is a refusal, since the caller has no session to renew.
     """
-    if is_transient(error):
+    if error.code in _HERE:
+        return outcome_of(error)
+    if is_transient(error) or error.code == _NO_REGISTRY:
         return _UNAVAILABLE
     if isinstance(error, RemoteProtocolError):
         return _BROKEN
