@@ -249,6 +249,18 @@ def test_the_process_that_users_start_knows_it(tmp_path: Path) -> None:
     assert done.code == 40
 
 
+def test_of_several_files_the_one_that_is_no_evidence_is_named(tmp_path: Path) -> None:
+    vendor = SimulatedVendor(now=datetime.now(UTC))
+    (tmp_path / "quote.bin").write_bytes(SimulatedTdxGuest(SimulatedPlatform(vendor)).collect(DATA))
+    (tmp_path / "notes.txt").write_bytes(b"not evidence")
+    done = run(
+        "endorsements", "status", "--endorsement-cache", tmp_path / "cache",
+        "--for", tmp_path / "quote.bin", "--for", tmp_path / "notes.txt",
+    )  # fmt: skip
+    assert (done.code, done.out) == (30, "")
+    assert done.err.startswith(f"Error: {tmp_path / 'notes.txt'}: input: content: neither")
+
+
 def test_an_unknown_provider_is_named(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"")
     done = run("endorsements", "fetch", tmp_path / "x", "--provider", "nobody")

@@ -21,7 +21,7 @@ from eaa.endorsements.amd_roots import AMD_ARKS
 from eaa.endorsements.hygon_roots import HYGON_HRKS
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.subject import Subject
-from eaa.errors import ConfigError
+from eaa.errors import ConfigError, FormatError
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.expiry import expiries
 from eaa.verify.fetched import TrustRoot
@@ -179,7 +179,16 @@ def status(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _platforms(names: tuple[str, ...]) -> list[Platform]:
-    return [parse_platform(name, load_input(name)) for name in names]
+    return [_platform(name, load_input(name)) for name in names]
+
+
+def _platform(name: str, data: bytes) -> Platform:
+    """Of several files the error says which it is about."""
+    try:
+        return parse_platform(name, data)
+    except FormatError as error:
+        error.args = (f"{name}: {error}",)
+        raise
 
 
 def _wanted(platforms: list[Platform], options: dict[str, Any]) -> list[Subject]:
