@@ -17,27 +17,32 @@ LONG = 8192
 #: No file of this process may be longer than 4096 bytes: writing fails half-way, as on a full disk.
 HALF = f"""
 import resource, signal, sys
+from eaa.cli.verdict_reference_compute_signed import write_signed_values
 from eaa.cli.verdict_secret import write_secret
 from eaa.errors import UsageError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({LONG // 2}, {LONG // 2}))
 try:
-    write_secret(bytes({LONG}), sys.argv[1], force=sys.argv[2] == "force")
+    if sys.argv[2] == "signed":
+        write_signed_values(sys.argv[1], bytes({LONG}))
+    else:
+        write_secret(bytes({LONG}), sys.argv[1], force=sys.argv[2] == "force")
 except UsageError as error:
     print(error.code, error)
 """
 
 
-def half_written(file: Path, force: str) -> str:
+def half_written(file: Path, how: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-B", "-c", HALF, file, force], capture_output=True, check=True, env=process_env()
+        [sys.executable, "-B", "-c", HALF, file, how], capture_output=True, check=True, env=process_env()
     )
     assert done.stderr == b""
     return done.stdout.decode()
 
 
-def test_a_secret_that_cannot_be_written_whole_is_not_left_half(tmp_path: Path) -> None:
-    said = half_written(tmp_path / "key.bin", "new")
+@pytest.mark.parametrize("how", ["new", "signed"])
+def test_what_cannot_be_written_whole_is_not_left_half(tmp_path: Path, how: str) -> None:
+    said = half_written(tmp_path / "key.bin", how)
     assert said.startswith("usage.unwritable cannot write")
     assert os.listdir(tmp_path) == []
 

@@ -1,16 +1,18 @@
-"""Files and standard input, read within bounds; what cannot be read is the caller's error."""
+"""Files and standard input, read within bounds; what cannot be read is the caller's error. New files."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from eaa.errors import FormatError, UsageError
 
-__all__ = ["MAX_INPUT_BYTES", "CollateralFiles", "load_collateral", "load_input"]
+__all__ = ["MAX_INPUT_BYTES", "CollateralFiles", "create_file", "load_collateral", "load_input"]
 
 #: Far above any evidence, endorsement or event log seen.
 MAX_INPUT_BYTES = 16 * 1024 * 1024
@@ -74,6 +76,24 @@ def load_collateral(names: Iterable[str]) -> CollateralFiles:
         except ValueError:
             raise _no_name(name) from None
     return files
+
+
+def create_file(name: str, data: bytes, mode: int = 0o666) -> None:
+    """The new file ``name`` has ``data``; if it cannot be written whole, there is none.
+
+    Raises:
+        FileExistsError: there is one already, or a link of that name.
+        OSError: it cannot be written.
+        ValueError: no file name.
+    """
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_EXCL, mode)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(data)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
 
 
 def _members(folder: Path) -> list[Path]:

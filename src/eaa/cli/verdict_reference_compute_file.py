@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from eaa.appraisal.reference_values import parse_reference_values
+from eaa.cli.files import create_file
 from eaa.errors import FormatError, UsageError
 
 __all__ = ["write_reference_file"]
@@ -46,8 +47,7 @@ def write_reference_file(file: str, values: Mapping[str, Any]) -> None:
     except FormatError as error:
         raise UsageError(f"--reference-to: {error}", detail="reference_values") from None
     try:
-        with open(file, "xb") as stream:
-            stream.write(data)
+        create_file(file, data)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot write {file!r}: {reason}", detail="unwritable") from None

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from eaa.broker.administration.signed_references import FORMAT, ReferenceSigners, text_to_sign
+from eaa.cli.files import create_file
 from eaa.cli.reference_store import open_store
 from eaa.codec.strict_json import parse_json
 from eaa.errors import ConfigError, FormatError, UsageError
@@ -56,8 +57,7 @@ def write_signed_values(file: str, data: bytes) -> None:
         UsageError: the file is there already, or cannot be written.
     """
     try:
-        with open(file, "xb") as stream:
-            stream.write(data)
+        create_file(file, data)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot write {file!r}: {reason}", detail="unwritable") from None

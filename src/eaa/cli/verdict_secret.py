@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from eaa.cli.console import silence_stdout
+from eaa.cli.files import create_file
 from eaa.errors import UsageError
 
 __all__ = ["secret_output_options", "write_secret"]
@@ -36,23 +37,12 @@ def write_secret(data: bytes, file: str | None, *, force: bool) -> None:
         if force:
             _replace(data, Path(file))
         else:
-            _create(data, file)
+            create_file(file, data, 0o600)
     except FileExistsError:
         raise UsageError(f"{file} is there already; --force replaces it", detail="unwritable") from None
     except (OSError, ValueError) as error:  # ValueError of a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot write {file}: {reason}", detail="unwritable") from None
-
-
-def _create(data: bytes, file: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as stream:
-            stream.write(data)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(file)
-        raise
 
 
 def _replace(data: bytes, path: Path) -> None:
