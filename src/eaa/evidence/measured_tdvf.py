@@ -92,8 +92,9 @@ def parse_td_firmware(data: bytes) -> TdFirmware:
         FormatError: no OVMF image, one without TDX (``format.not_tdx_firmware``), or malformed: what
             QEMU refuses is refused.
     """
-    if not _AFTER_TABLE + _ENTRY_BYTES <= len(data) <= MAX_FIRMWARE_BYTES:
-        raise _error("length", f"{len(data)} bytes, at most {MAX_FIRMWARE_BYTES} are read", 0)
+    least = _AFTER_TABLE + _ENTRY_BYTES
+    if not least <= len(data) <= MAX_FIRMWARE_BYTES:
+        raise _error("length", f"expected {least} to {MAX_FIRMWARE_BYTES} bytes, came {len(data)}", 0)
     at = _descriptor(data)
     reader = Reader(data[at:], _WHAT, _SPEC, base=at)
     if reader.take(4, "descriptor.signature") != b"TDVF":
