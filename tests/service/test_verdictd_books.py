@@ -32,9 +32,7 @@ class Clock:
 
 
 def _books(stores: MemoryStores, clock: Clock, refresh_seconds: float = 0.01) -> Books:
-    return Books(
-        stores, rotation=ROTATION, issuer="verdictd", clock=clock, refresh_seconds=refresh_seconds
-    )
+    return Books(stores, rotation=ROTATION, issuer="verdictd", clock=clock, refresh_seconds=refresh_seconds)
 
 
 def _verified(token: str, books: Books, now: datetime) -> None:
