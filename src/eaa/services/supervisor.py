@@ -133,16 +133,25 @@ class Supervisor:
         pause = _FIRST_PAUSE
         while not self._stopping:
             began = asyncio.get_running_loop().time()
-            code = await self._once(worker)
+            why = await self._ended(worker)
             worker.lost(self._families)
             if self._stopping or not worker.ready.is_set():
                 return
             self._restarts += 1
             if asyncio.get_running_loop().time() - began > _GREATEST_PAUSE:
                 pause = _FIRST_PAUSE
-            _LOG.error("a process ended with %d; started again in %.1f s", code, pause)
+            _LOG.error("a process %s; started again in %.1f s", why, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _GREATEST_PAUSE)
+
+    async def _ended(self, worker: _Worker) -> str:
+        """Run one process to its end, and say what became of it."""
+        try:
+            return f"ended with {await self._once(worker)}"
+        except OSError as error:  # no memory, no descriptors: later there may be
+            if not worker.ready.is_set():
+                _LOG.error("a process cannot be started: %s", error)
+            return f"cannot be started: {error}"
 
     async def _once(self, worker: _Worker) -> int:
         ours, theirs = socket.socketpair()
@@ -152,6 +161,9 @@ class Supervisor:
             worker.process = await asyncio.create_subprocess_exec(
                 *command, pass_fds=(*descriptors, theirs.fileno())
             )
+        except OSError:
+            ours.close()
+            raise
         finally:
             theirs.close()
         reader, writer = await asyncio.open_connection(sock=ours, limit=_MAX_REPORT_BYTES)
