@@ -80,6 +80,11 @@ class Supervisor:
         return sum(worker.process is not None for worker in self._workers)
 
     @property
+    def process_ids(self) -> frozenset[int]:
+        """Of those that run now."""
+        return frozenset(worker.process.pid for worker in self._workers if worker.process is not None)
+
+    @property
     def restarts(self) -> int:
         """Processes that ended unasked and were started again."""
         return self._restarts
