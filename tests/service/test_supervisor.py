@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from eaa.services.supervisor import Supervisor
 
@@ -14,6 +15,17 @@ _SECONDS = 20.0
 _READY = """
 import socket, sys
 control = socket.socket(fileno=int(sys.argv[1]))
+control.sendall(b'{"not_ready": "", "samples": []}\\n')
+control.recv(1)
+"""
+
+
+_LATE = """
+import pathlib, signal, socket, sys, time
+control, folder = socket.socket(fileno=int(sys.argv[1])), pathlib.Path(sys.argv[2])
+while not (folder / "go").exists():
+    time.sleep(0.01)
+signal.signal(signal.SIGHUP, lambda *_: (folder / "renewed").touch())
 control.sendall(b'{"not_ready": "", "samples": []}\\n')
 control.recv(1)
 """
@@ -38,6 +50,23 @@ def test_a_process_that_cannot_be_started_again_is_tried_later() -> None:
         supervisor.signal(signal.SIGKILL)
         await _until(lambda: len(asked) == 3 and not supervisor.not_ready)
         assert supervisor.workers == 1
+        assert await supervisor.drain(1)
+
+    asyncio.run(serve())
+
+
+def test_a_process_that_is_being_started_is_renewed_once_it_can_be(tmp_path: Path) -> None:
+    def command(_: Sequence[int], control: int) -> list[str]:
+        return [sys.executable, "-c", _LATE, str(control), str(tmp_path)]
+
+    async def serve() -> None:
+        supervisor = Supervisor(command, [[socket.create_server(("127.0.0.1", 0))]])
+        starting = asyncio.create_task(supervisor.start())
+        await _until(lambda: supervisor.workers == 1)
+        supervisor.signal(signal.SIGHUP)
+        (tmp_path / "go").touch()
+        await starting
+        await _until((tmp_path / "renewed").exists)
         assert await supervisor.drain(1)
 
     asyncio.run(serve())

@@ -41,6 +41,8 @@ class _Worker:
     not_ready: str = "starting"
     samples: list[Any] = field(default_factory=list)
     before: list[Any] = field(default_factory=list)  # counters of its predecessors
+    serves: bool = False  # it has said so, and takes signals
+    hung_up: bool = False  # SIGHUP came before that
 
     def lost(self, families: Sequence[Family]) -> None:
         """Counters never go back; gauges of a process that is gone are gone."""
@@ -49,6 +51,7 @@ class _Worker:
         merged = merge_samples(families, [self.before, counters])
         self.before, self.samples = [list(item) for item in merged.samples()], []
         self.process, self.not_ready = None, "a process is being started again"
+        self.serves = self.hung_up = False
 
 
 class Supervisor:
@@ -112,9 +115,13 @@ class Supervisor:
             )
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to each process."""
+        """Send a signal to each process; SIGHUP, by which one that is being started would end, later."""
         for worker in self._workers:
-            if worker.process is not None and worker.process.returncode is None:
+            if worker.process is None or worker.process.returncode is not None:
+                continue
+            if number is signal.SIGHUP and not worker.serves:
+                worker.hung_up = True
+            else:
                 worker.process.send_signal(number)
 
     async def drain(self, seconds: float) -> bool:
@@ -179,6 +186,10 @@ class Supervisor:
                 report = json.loads(line)
                 worker.not_ready, worker.samples = report["not_ready"], report["samples"]
                 worker.ready.set()
+                worker.serves = True
+                if worker.hung_up:
+                    worker.hung_up = False
+                    worker.process.send_signal(signal.SIGHUP)
         except (ValueError, OSError) as error:
             _LOG.error("what a process reports is not understood: %s", error)
         code = await worker.process.wait()

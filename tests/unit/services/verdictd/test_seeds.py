@@ -32,5 +32,5 @@ def test_an_owner_who_was_faster_is_not_overruled() -> None:
 def test_what_was_deleted_is_not_put_again() -> None:
     policies = MemoryPolicies()
     assert len(asyncio.run(ensure_policies(policies, now=NOW))) == 2
-    asyncio.run(policies.delete(PolicyKind.RESOURCE, "", by="owner", now=NOW))
+    asyncio.run(policies.delete(PolicyKind.RESOURCE, ""))
     assert asyncio.run(ensure_policies(policies, now=NOW)) == ()
