@@ -253,6 +253,46 @@ def test_after_a_crash_within_the_log(tmp_path: Path, written: int | None) -> No
     assert len(require_replays(measurement(tmp_path, registers), registers).events) == 1
 
 
+class Refusing(SimulatedRegisters):
+    """Of which only the last can be extended."""
+
+    def extend(self, register: int, digest: bytes) -> None:
+        if register != 4:
+            raise AttesterError("it is read-only", detail="register")
+        super().extend(register, digest)
+
+
+def test_an_entry_that_the_register_did_not_take_did_not_happen(tmp_path: Path) -> None:
+    (tmp_path / "CCEL").write_bytes(CCEL)
+    registers = Refusing(ZEROS)
+    with pytest.raises(AttesterError, match="read-only"):
+        extend(measurement(tmp_path, registers), "refused", 1)
+    made = measurement(tmp_path, registers)
+    with pytest.raises(AttesterError, match="read-only"):
+        extend(made, "refused", 1)
+    extend(made, "next")
+    parsed = require_replays(made, registers)
+    assert [decode_event(event) for event in parsed.events] == [Decoded("d", "o", "next")]
+
+
+def test_an_entry_that_the_disk_did_not_take_comes_before_the_next(tmp_path: Path) -> None:
+    """Without a start in between: its register was extended, and the log has to say so."""
+    (tmp_path / "CCEL").write_bytes(CCEL)
+    registers = SimulatedRegisters(ZEROS)
+    made = measurement(tmp_path, registers)
+    log = tmp_path / "log" / "eventlog"
+    log.symlink_to(tmp_path / "elsewhere")  # which is not followed
+    with pytest.raises(ConfigError, match="cannot be written"):
+        extend(made, "kept back")
+    log.unlink()
+    log.write_bytes(b"\x04\x00")  # as much as there was room for
+    extend(made, "next")
+    parsed = require_replays(made, registers)
+    assert [decode_event(event) for event in parsed.events] == [
+        Decoded("d", "o", "kept back"), Decoded("d", "o", "next"),
+    ]  # fmt: skip
+
+
 def test_a_note_that_was_not_whole_is_no_entry(tmp_path: Path) -> None:
     (tmp_path / "CCEL").write_bytes(CCEL)
     (tmp_path / "log").mkdir()

@@ -5,8 +5,9 @@
  3. The entry is appended to the log, on disk.
  4. The note is removed.
 
-A note that is found at the start tells how far it had come: the register has the value to come, or the one
-before; the log is cut to the offset and the rest is done. Anything else is an error: the log is not believed.
+A note that is found, at the start or before the next entry, tells how far it had come: the register has the
+value to come, or the one before; the log is cut to the offset and the rest is done. Anything else is an error:
+the log is not believed, and nothing is measured.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from eaa.codec.strict_json import parse_json
-from eaa.errors import ConfigError, FormatError, UsageError
+from eaa.errors import AttesterError, ConfigError, FormatError, UsageError
 from eaa.services.attestation_agent.aael import AaelEntry, merged_log, parse_entry
 from eaa.services.attestation_agent.registers import Extender
 
@@ -59,6 +60,7 @@ class RuntimeMeasurement:
         self._extender, self._terms = extender, terms
         self._extending = asyncio.Lock()
         if extender is not None and terms.enabled:
+            _make(terms.folder)
             self._recover(extender)
 
     async def extend(self, domain: str, operation: str, content: str, pcr: int | None) -> Measured:
@@ -107,26 +109,30 @@ class RuntimeMeasurement:
             await asyncio.to_thread(self._extend, extender, register, entry)
 
     def _extend(self, extender: Extender, register: int, entry: AaelEntry) -> None:
+        # Of an entry before, which could not be ended.
+        self._recover(extender)
         event = entry.event(register, extender.algorithm)
         digest, offset = event.digests[0].value, _size(self._log)
         if offset + len(event.encode()) > _MAX_BYTES:
             raise UsageError(f"{self._log} is full", detail="event_log_full")
-        expected = extender.algorithm.hash(extender.read(register) + digest)
+        before = extender.read(register)
+        expected = extender.algorithm.hash(before + digest)
         # 1.
         note = {"register": register, "offset": offset, "expected": expected.hex(), "entry": str(entry)}
         _write(self._note, 0, json.dumps(note).encode())
         # 2.
-        extender.extend(register, digest)
+        try:
+            extender.extend(register, digest)
+        except AttesterError:
+            if extender.read(register) == before:  # refused, and so it did not happen
+                _remove(self._note)
+            raise
         # 3.
         _write(self._log, offset, event.encode())
         # 4.
         _remove(self._note)
 
     def _recover(self, extender: Extender) -> None:
-        try:
-            self._terms.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise _error(self._terms.folder, f"cannot be made: {error.strerror}") from None
         data = _load(self._note)
         if data is None:
             return
@@ -150,6 +156,13 @@ class RuntimeMeasurement:
             extender.extend(register, digest)
         _write(self._log, offset, event.encode())
         _remove(self._note)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _error(folder, f"cannot be made: {error.strerror}") from None
 
 
 def _size(path: Path) -> int:
