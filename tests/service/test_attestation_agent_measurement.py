@@ -16,7 +16,7 @@ from eaa.attester.simulated import SimulatedTdxGuest
 from eaa.errors import AttesterError, ConfigError, EAAError, FormatError, UsageError
 from eaa.evidence.event_decode import decode_event
 from eaa.evidence.event_hash import HashAlgorithm
-from eaa.evidence.event_log import EventLog, parse_event_log
+from eaa.evidence.event_log import MAX_EVENTS, EventLog, parse_event_log
 from eaa.evidence.event_payload import AaelEntry as Decoded
 from eaa.evidence.event_replay import replay
 from eaa.services.attestation_agent.aael import AaelEntry, merged_log, parse_entry, tdx_register
@@ -27,6 +27,7 @@ from eaa.services.attestation_agent.registers import (
     SimulatedTd,
     TdxRegisterFiles,
 )
+from eaa.services.configuration import HttpSection
 from eaa.tls.peer import Attester
 from tests.service.attestation_agents import Guest, running_agent
 from tests.service.verdictds import Hardware, guest_claims, running
@@ -190,13 +191,20 @@ def test_without_the_firmware_s_log_there_is_none_to_show(tmp_path: Path) -> Non
 
 
 def test_a_full_log_measures_nothing(tmp_path: Path) -> None:
+    """Full is also what no verifier would read, so that nobody can fill it until the guest cannot attest."""
+    (tmp_path / "CCEL").write_bytes(CCEL)
     registers = SimulatedRegisters(ZEROS)
     made = measurement(tmp_path, registers)
-    (tmp_path / "log" / "eventlog").write_bytes(bytes(4 << 20))
+    entry = AaelEntry("d", "o", "c").event(4, SHA384).encode()
+    (tmp_path / "log" / "eventlog").write_bytes(entry * ((512 << 10) // len(entry)))
     with pytest.raises(UsageError) as caught:
         extend(made, "a")
     assert caught.value.code == "usage.event_log_full"
     assert registers.values == list(ZEROS)
+    log = made.log()
+    assert log is not None
+    assert len(parse_event_log(log).events) < MAX_EVENTS // 2
+    assert len(log) * 4 // 3 < HttpSection(listen="127.0.0.1:0").max_body_bytes // 2
 
 
 # ── crashes ──

@@ -29,6 +29,9 @@ __all__ = ["EventLogTerms", "Measured", "RuntimeMeasurement"]
 
 _LOG, _NOTE = "eventlog", ".pending"
 _MAX_BYTES = 4 * 1024 * 1024
+#: Of our entries: also of the smallest, with a firmware's log before them, fewer than a log may have, and in
+#: base64 within what verdictd takes as a request.
+_MAX_ENTRIES_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class RuntimeMeasurement:
         self._recover(extender)
         event = entry.event(register, extender.algorithm)
         digest, offset = event.digests[0].value, _size(self._log)
-        if offset + len(event.encode()) > _MAX_BYTES:
+        if offset + len(event.encode()) > _MAX_ENTRIES_BYTES:
             raise UsageError(f"{self._log} is full", detail="event_log_full")
         before = extender.read(register)
         expected = extender.algorithm.hash(before + digest)
