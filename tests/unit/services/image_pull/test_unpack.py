@@ -387,3 +387,45 @@ def test_headers_without_end(root: Path) -> None:
     header.type, header.size = tarfile.XHDTYPE, 1 << 40
     data = header.tobuf(tarfile.GNU_FORMAT) + bytes(io.DEFAULT_BUFFER_SIZE)
     assert refused(root, data) == "limit.size"
+
+
+def extended(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """An extended header of ``records``, as they are."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, len(records)
+    return header.tobuf(tarfile.GNU_FORMAT) + records.ljust(-(-len(records) // 512) * 512, b"\0")
+
+
+def test_records_of_extended_headers(root: Path) -> None:
+    unpack(root, extended(b"9 path=b\n13 comment==\n") + tar([entry("a", b"")]), extended(b"") + WHOLE)
+    assert tree(root) == ["b", "first", "second"]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        pytest.param(b"11 path=b\n", id="too long"),
+        pytest.param(b"8 path=b\n", id="too short"),
+        pytest.param(b"2 2 2 2 2 2=\n", id="within the keyword"),
+        pytest.param(b"9 path:b\n", id="no ="),
+        pytest.param(b"9 path=b\nx", id="more behind"),
+        pytest.param(b"5 =b\n", id="no keyword"),
+        pytest.param(b"6 a=b\n" * 9000, id="too many"),
+        pytest.param(b"264 comment=" + b"1" * 256 + b"\n", id="digits"),
+    ],
+)
+def test_records_that_tarfile_would_read_in_its_own_way(root: Path, records: bytes) -> None:
+    assert refused(root, extended(records) + tar([entry("a", b"")])) == "format.tar"
+
+
+def test_extended_headers_of_extended_headers(root: Path) -> None:
+    assert refused(root, extended(b"6 a=b\n", tarfile.XGLTYPE) * 900 + WHOLE) == "format.tar"
+
+
+def test_global_headers_do_not_come_together_without_end(root: Path) -> None:
+    def one(number: int) -> bytes:
+        record = b"%d=" % (1000 + number) + b"x" * 9000 + b"\n"
+        return extended(b"9011 " + record, tarfile.XGLTYPE) + tar([entry(f"f{number}", b"")])[:512]
+
+    unpack(root, b"".join(one(number) for number in range(7)))
+    assert refused(root, b"".join(one(number) for number in range(8))) == "limit.size"
