@@ -172,9 +172,9 @@ class _Unpacking:
             return
         try:
             with self._root.place(path, create=False) as place:
-                if place.is_folder():
+                if place.path == path and place.is_folder():
                     os.utime(place.name, ns=(modified, modified), dir_fd=place.folder, follow_symlinks=False)
-        except FileNotFoundError:
+        except (FileNotFoundError, FormatError):
             return  # replaced later in the layer
 
 

@@ -293,6 +293,15 @@ def test_extended_attributes(root: Path) -> None:
         assert os.getxattr(root / "f", "user.name") == b"value\xff"
 
 
+def test_a_folder_that_its_own_layer_replaces(root: Path) -> None:
+    folder = [entry("a"), entry("a/b", mtime=5), entry("a/b/c", b"")]
+    unpack(root, [*folder, entry("a", b"now a file")])
+    assert (root / "a").read_bytes() == b"now a file"
+    unpack(root, [*folder, entry("other/b", mtime=7), entry("a", b"", type=LINK, linkname="other")])
+    assert (root / "other/b").stat().st_mtime == 7
+    assert tree(root) == ["a", "other", "other/b"]
+
+
 def sparse_gnu(name: bytes, size: int, ranges: list[tuple[int, bytes]]) -> bytes:
     """An archive of one file in GNU's old form, which Python cannot write."""
     content = b"".join(data for _, data in ranges)
