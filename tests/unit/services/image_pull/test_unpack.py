@@ -390,6 +390,12 @@ def test_limits_hold_over_all_layers(root: Path, limits: UnpackLimits, code: str
     assert refused(root, layer, [entry("c", b"x" * 500)], limits=limits) == code
 
 
+def test_folders_without_entries_count(root: Path) -> None:
+    limits = UnpackLimits(entries=5)
+    unpack(root, [entry("a/b/c", b""), entry("a/b/d", b""), entry("a")], limits=limits)
+    assert refused(root, [entry("a/b/c", b""), entry("x/y/z", b"")], limits=limits) == "limit.entries"
+
+
 def test_headers_without_end(root: Path) -> None:
     """Extended headers as large as they like must not come into memory."""
     header = tarfile.TarInfo("x")
