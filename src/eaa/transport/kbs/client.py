@@ -124,7 +124,7 @@ class KbsClient:
         try:
             async with self._http.stream(method, path, json=body) as response:
                 status, content = response.status_code, await read_answer(response)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, UnicodeError) as error:  # the latter of a redirect to what is no name
             raise RemoteProtocolError(
                 f"the broker is not reached: {type(error).__name__}: {error}", detail="unreachable"
             ) from None

@@ -124,6 +124,14 @@ def test_nobody_there() -> None:
     assert error.value.code == "remote_protocol.unreachable"
 
 
+def test_a_redirect_to_what_is_no_name() -> None:
+    with pytest.raises(RemoteProtocolError) as error:
+        _attest(
+            lambda _: httpx.Response(302, headers={"Location": "https://xn--/"}), EvidenceKind.TDX_QUOTE
+        )
+    assert error.value.code == "remote_protocol.unreachable"
+
+
 @pytest.mark.parametrize("path", ["", "a/b", "a/b/c/d", "../b/c", "a/b/c?x=1", "a/b/%2e%2e"])
 def test_a_path_that_is_none_is_never_asked_for(path: str) -> None:
     broker = Broker()
