@@ -216,6 +216,13 @@ def test_a_secret_that_is_an_object_is_a_secret() -> None:
         assert TextReply(len(text)).feed(text) == content
 
 
+def test_a_large_secret_is_not_looked_through_for_a_failure() -> None:
+    content = b'{"status":"Fail","error":"' + b"x" * 60_000 + b'"}'
+    text = encode_text(content).data
+    assert len(text) > 64 * 1024
+    assert TextReply(len(text)).feed(text) == content
+
+
 # ── the cache ──
 
 
