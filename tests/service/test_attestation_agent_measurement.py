@@ -169,6 +169,23 @@ def test_an_entry_that_nobody_waits_for_is_whole_before_the_next(tmp_path: Path)
     assert len(require_replays(made, registers).events) == 2
 
 
+def test_the_log_is_read_before_or_after_an_entry(tmp_path: Path) -> None:
+    """Between its register and its line a quote would show what the log does not."""
+    (tmp_path / "CCEL").write_bytes(CCEL)
+    registers = Slow(ZEROS)
+    made = measurement(tmp_path, registers)
+
+    async def read_meanwhile() -> bytes | None:
+        extending = asyncio.create_task(made.extend("d", "o", "c", None))
+        while not (tmp_path / "log" / ".pending").exists():
+            await asyncio.sleep(0.001)
+        log = await asyncio.to_thread(made.log)
+        await extending
+        return log
+
+    assert len(parse_event_log(asyncio.run(read_meanwhile()) or b"").events) == 1
+
+
 def test_off_or_not_supported(tmp_path: Path) -> None:
     registers = SimulatedRegisters(ZEROS)
     assert extend(measurement(tmp_path, registers, enabled=False), "a") is Measured.NOT_ENABLED

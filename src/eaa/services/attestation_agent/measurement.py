@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -62,6 +63,7 @@ class RuntimeMeasurement:
     def __init__(self, extender: Extender | None, terms: EventLogTerms) -> None:
         self._extender, self._terms = extender, terms
         self._extending = asyncio.Lock()
+        self._whole = threading.Lock()
         if extender is not None and terms.enabled:
             _make(terms.folder)
             self._recover(extender)
@@ -88,6 +90,8 @@ class RuntimeMeasurement:
     def log(self) -> bytes | None:
         """The firmware's log with ours behind it; ``None`` if the firmware left none.
 
+        Waits for an entry that is under way.
+
         Raises:
             ConfigError: a log cannot be read, or is none.
         """
@@ -95,7 +99,9 @@ class RuntimeMeasurement:
         if firmware is None:
             return None
         try:
-            return merged_log(firmware, _load(self._log) or b"")
+            with self._whole:
+                entries = _load(self._log) or b""
+            return merged_log(firmware, entries)
         except FormatError as error:
             raise _error(self._log, str(error)) from None
 
@@ -109,7 +115,11 @@ class RuntimeMeasurement:
 
     async def _in_turn(self, extender: Extender, register: int, entry: AaelEntry) -> None:
         async with self._extending:
-            await asyncio.to_thread(self._extend, extender, register, entry)
+            await asyncio.to_thread(self._extend_whole, extender, register, entry)
+
+    def _extend_whole(self, extender: Extender, register: int, entry: AaelEntry) -> None:
+        with self._whole:
+            self._extend(extender, register, entry)
 
     def _extend(self, extender: Extender, register: int, entry: AaelEntry) -> None:
         # Of an entry before, which could not be ended.

@@ -16,6 +16,7 @@ from eaa.errors import RemoteProtocolError, SessionError
 from eaa.tls.peer import Attester, EvidenceKind
 from eaa.transport.kbs.answers import parse_object, read_answer, refusal
 from eaa.transport.kbs.guest_key import GuestKey
+from eaa.transport.kbs.logged_evidence import collect_with_log
 
 __all__ = ["KbsClient"]
 
@@ -105,8 +106,11 @@ class KbsClient:
         runtime_data: dict[str, Json] = {"nonce": nonce, "tee-pubkey": dict(self.key.jwk)}
         bound = canonical_json({**runtime_data, "additional-evidence": ""}, "runtime data")
         digest = _HASHES[algorithm](bound).digest()
-        collected = await asyncio.to_thread(self._attester.collect, digest.ljust(_REPORT_DATA_BYTES, b"\x00"))
-        log = await asyncio.to_thread(self._event_log) if self._kind is EvidenceKind.TDX_QUOTE else None
+        report_data = digest.ljust(_REPORT_DATA_BYTES, b"\x00")
+        collected, log = await collect_with_log(
+            lambda: asyncio.to_thread(self._attester.collect, report_data),
+            self._event_log if self._kind is EvidenceKind.TDX_QUOTE else lambda: None,
+        )
         primary = evidence_document(collected, log)
         return {
             "init-data": None,
