@@ -116,20 +116,19 @@ def test_a_client_that_ends_without_reading_is_let_go(tmp_path: Path) -> None:
     async def much(_: Any) -> Message:
         return cdh.GetResourceResponse(Resource=bytes(3 << 20))
 
-    with server(tmp_path / "ttrpc.sock", much, connections=1) as where:
-        with connect(where) as connection:
-            data = request("much")
-            connection.sendall(struct.pack(">IIBB", len(data), 1, REQUEST, 0) + data)
-            assert connection.recv(1, socket.MSG_PEEK)
-            connection.shutdown(socket.SHUT_WR)
-            deadline = time.monotonic() + 20
-            while time.monotonic() < deadline:
-                try:
-                    assert TtrpcAgent(where).call(GET, ResourcePath="x").Resource == bytes(3 << 20)
-                    return
-                except (OSError, AssertionError, EOFError):
-                    time.sleep(0.05)
-            raise AssertionError("its place is never free")
+    with server(tmp_path / "ttrpc.sock", much, connections=1) as where, connect(where) as connection:
+        data = request("much")
+        connection.sendall(struct.pack(">IIBB", len(data), 1, REQUEST, 0) + data)
+        assert connection.recv(1, socket.MSG_PEEK)
+        connection.shutdown(socket.SHUT_WR)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                assert TtrpcAgent(where).call(GET, ResourcePath="x").Resource == bytes(3 << 20)
+                return
+            except (OSError, AssertionError, EOFError):
+                time.sleep(0.05)
+        raise AssertionError("its place is never free")
 
 
 def test_a_call(path: str) -> None:

@@ -6,8 +6,8 @@
  4. The note is removed.
 
 A note that is found, at the start or before the next entry, tells how far it had come: the register has the
-value to come, or the one before; the log is cut to the offset and the rest is done. Anything else is an error:
-the log is not believed, and nothing is measured.
+value to come, or the one before; the log is cut to the offset and the rest is done. Anything else is an
+error: the log is not believed, and nothing is measured.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def registry_host(registry: str) -> str:
 
 
 def require_secure(url: str, *, what: str) -> SplitResult:
-    """``url`` in parts: ``https``, or ``http`` on loopback, with no user in it, and a host that can be looked up.
+    """``url`` in parts: ``https``, or ``http`` on loopback, no user, and a host that can be looked up.
 
     Raises:
         RemoteProtocolError: ``remote_protocol.insecure_url``.

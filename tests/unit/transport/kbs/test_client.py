@@ -112,9 +112,7 @@ def test_the_event_log_is_the_quote_s(times: int) -> None:
 def test_an_event_log_that_is_never_the_quote_s() -> None:
     attester = Measuring(1000)
     with pytest.raises(AttesterError) as error:
-        asyncio.run(
-            collect_with_log(lambda: asyncio.to_thread(attester.collect, b""), lambda: attester.log)
-        )
+        asyncio.run(collect_with_log(lambda: asyncio.to_thread(attester.collect, b""), lambda: attester.log))
     assert error.value.code == "attester.busy"
 
 
@@ -165,9 +163,7 @@ def test_nobody_there() -> None:
 
 def test_a_redirect_to_what_is_no_name() -> None:
     with pytest.raises(RemoteProtocolError) as error:
-        _attest(
-            lambda _: httpx.Response(302, headers={"Location": "https://xn--/"}), EvidenceKind.TDX_QUOTE
-        )
+        _attest(lambda _: httpx.Response(302, headers={"Location": "https://xn--/"}), EvidenceKind.TDX_QUOTE)
     assert error.value.code == "remote_protocol.unreachable"
 
 
