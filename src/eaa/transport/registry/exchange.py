@@ -14,7 +14,7 @@ from eaa.errors import RemoteProtocolError
 from eaa.oci.signatures.reference import ImageReference
 from eaa.transport.registry.address import follow, registry_host, require_secure
 from eaa.transport.registry.auth_file import AuthFile
-from eaa.transport.registry.bodies import read_body
+from eaa.transport.registry.bodies import read_beginning
 from eaa.transport.registry.limits import MAX_ERROR_BYTES, RegistryLimits
 from eaa.transport.registry.refusals import RETRYABLE, refusal
 from eaa.transport.registry.tokens import answer_challenge
@@ -64,7 +64,7 @@ class Exchange:
                 if response.status_code in expected:
                     return response
                 try:
-                    body = await read_body(response, MAX_ERROR_BYTES, what=what)
+                    body = await read_beginning(response, MAX_ERROR_BYTES)
                 finally:
                     await response.aclose()
             except HTTP_ERRORS as error:

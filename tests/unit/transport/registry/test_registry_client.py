@@ -124,6 +124,15 @@ def test_the_registrys_own_words() -> None:
         assert r"DENIED pay\nfirst" in str(refused(server, manifest()))
 
 
+def test_a_status_holds_whatever_page_comes_with_it() -> None:
+    page = b"<p>" * 40_000
+    with serve(Answer(404, page)) as server:
+        assert refused(server, manifest()).code == "resource_not_found.registry"
+    packed = {"Content-Encoding": "gzip"}
+    with serve(Answer(503, page, headers=packed), Answer(body=MANIFEST)) as server:
+        run(server, manifest())
+
+
 def test_tried_again_and_not_for_ever() -> None:
     with serve(Answer(503), Answer(429), Answer(body=MANIFEST)) as server:
         run(server, manifest())
