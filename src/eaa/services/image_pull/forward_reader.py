@@ -53,7 +53,8 @@ class ForwardReader:
     def peek(self, size: int) -> bytes:
         """Bytes of headers, which :meth:`read` is to return next."""
         data = self.read(size)
-        self._piece, self._behind = memoryview(data), self._piece
+        rest = memoryview(b"".join((self._piece, self._behind))) if self._behind else self._piece
+        self._piece, self._behind = memoryview(data), rest
         self._position -= len(data)
         self._header_bytes -= size
         return data

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from eaa.errors import EAAError
+from eaa.services.image_pull.forward_reader import ForwardReader
 from eaa.services.image_pull.limits import Budget, UnpackLimits
 from eaa.services.image_pull.report import SkippedList
 from eaa.services.image_pull.rooted import Root
@@ -409,6 +410,13 @@ def extended(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
     header = tarfile.TarInfo("x")
     header.type, header.size = kind, len(records)
     return header.tobuf(tarfile.GNU_FORMAT) + records.ljust(-(-len(records) // 512) * 512, b"\0")
+
+
+def test_what_was_looked_at_is_read() -> None:
+    reader = ForwardReader(iter([b"abc", b"defg", b"hij"]))
+    assert (reader.peek(4), reader.peek(1), reader.peek(0), reader.peek(5)) == (b"abcd", b"a", b"", b"abcde")
+    assert (reader.tell(), reader.read(2), reader.peek(3), reader.read(6)) == (0, b"ab", b"cde", b"cdefgh")
+    assert (reader.tell(), reader.peek(9), reader.read(9), reader.read(9)) == (8, b"ij", b"ij", b"")
 
 
 def test_records_of_extended_headers(root: Path) -> None:
