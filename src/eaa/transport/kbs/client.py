@@ -52,14 +52,16 @@ class KbsClient:
         self._attesting = asyncio.Lock()
         self.token = ""
 
-    async def attest(self) -> str:
-        """Attest anew; the token.
+    async def attest(self, *, after: str | None = None) -> str:
+        """Attest anew, unless another task has done so since the token was ``after``; the token.
 
         Raises:
             EAAError: refused, with the broker's own words, and its code in ``fields["code"]`` and the id of
                 its record in ``decision`` if it says them; or it is not reached.
         """
         async with self._attesting:
+            if after is not None and self.token not in ("", after):
+                return self.token
             return await self._attest()
 
     async def resource(self, path: str) -> bytes:
@@ -72,17 +74,12 @@ class KbsClient:
             EAAError: as :meth:`attest`.
         """
         wanted = ResourcePath.parse(path)
-        token = self.token or await self._attest_after("")
+        token = self.token or await self.attest(after="")
         try:
             return await self._fetch(wanted)
         except SessionError:
-            await self._attest_after(token)
+            await self.attest(after=token)
             return await self._fetch(wanted)
-
-    async def _attest_after(self, token: str) -> str:
-        """Attest, unless another task has done so since there was ``token``."""
-        async with self._attesting:
-            return await self._attest() if self.token == token or not self.token else self.token
 
     async def _attest(self) -> str:
         self.token = ""
