@@ -13,7 +13,7 @@ from eaa.broker.kbs.evidence_document import TEE_OF_KIND, evidence_document
 from eaa.broker.names import ResourcePath
 from eaa.codec.canonical_json import Json, canonical_json
 from eaa.errors import RemoteProtocolError, SessionError
-from eaa.tls.peer import Attester, EvidenceKind
+from eaa.tls.peer import REPORT_DATA_BYTES, Attester, EvidenceKind
 from eaa.transport.kbs.answers import parse_object, read_answer, refusal
 from eaa.transport.kbs.guest_key import GuestKey
 from eaa.transport.kbs.logged_evidence import collect_with_log
@@ -21,7 +21,6 @@ from eaa.transport.kbs.logged_evidence import collect_with_log
 __all__ = ["KbsClient"]
 
 VERSION = "0.4.0"
-_REPORT_DATA_BYTES = 64
 _HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 
 
@@ -103,7 +102,7 @@ class KbsClient:
         runtime_data: dict[str, Json] = {"nonce": nonce, "tee-pubkey": dict(self.key.jwk)}
         bound = canonical_json({**runtime_data, "additional-evidence": ""}, "runtime data")
         digest = _HASHES[algorithm](bound).digest()
-        report_data = digest.ljust(_REPORT_DATA_BYTES, b"\x00")
+        report_data = digest.ljust(REPORT_DATA_BYTES, b"\x00")
         collected, log = await collect_with_log(
             lambda: asyncio.to_thread(self._attester.collect, report_data),
             self._event_log if self._kind is EvidenceKind.TDX_QUOTE else lambda: None,
