@@ -17,9 +17,8 @@ import pytest
 
 from eaa.errors import EAAError
 from eaa.oci.annotation import KEYS_ANNOTATION
-from eaa.services.image_pull import pull
 from eaa.services.image_pull.rooted import Root
-from eaa.services.image_pull.users import ProcessUser
+from eaa.services.image_pull.users import ProcessUser, find_user
 from tests.fakes.pull_guest import Guest
 from tests.fakes.pull_images import Image, Layer, digest, entry, tar
 from tests.fakes.pull_registry import push, push_manifest
@@ -88,14 +87,13 @@ def test_a_pull_that_is_cancelled_at_its_end_is_whole(
         loop = asyncio.get_running_loop()
         pulling = asyncio.current_task()
         assert pulling is not None
-        find_user = pull.find_user
 
         def slow(text: str, root: Root) -> ProcessUser:
             loop.call_soon_threadsafe(pulling.cancel)
             time.sleep(0.2)  # in which whoever removes the folder has removed it
             return find_user(text, root)
 
-        monkeypatch.setattr(pull, "find_user", slow)
+        monkeypatch.setattr("eaa.services.image_pull.pull.find_user", slow)
         await guest.begin(f"{registry.address}/app:1")
 
     with contextlib.suppress(asyncio.CancelledError):

@@ -290,7 +290,7 @@ def test_who_asks_while_an_ended_session_is_begun_again_waits_for_it(verdictd: R
     guest = SlowGuest()
     guest.go.set()
 
-    async def run() -> list[bytes]:
+    async def run() -> tuple[bytes, bytes]:
         kbc = CcKbc(
             verdictd.url, GuestEvidence(guest, lambda: None), event_log=lambda: None, certificate=None,
             patience=Patience(), refused_seconds=5,
@@ -309,7 +309,7 @@ def test_who_asks_while_an_ended_session_is_begun_again_waits_for_it(verdictd: R
         await kbc.close()
         return found
 
-    assert asyncio.run(run()) == [SECRET, SECRET]
+    assert asyncio.run(run()) == (SECRET, SECRET)
     assert counted(verdictd, "auth_requests") == 2
 
 
