@@ -307,7 +307,7 @@ def test_who_asks_while_an_ended_session_is_begun_again_waits_for_it(verdictd: R
         guest.go.set()
         found = await asyncio.gather(first, second)
         await kbc.close()
-        return found
+        return found[0], found[1]
 
     assert asyncio.run(run()) == (SECRET, SECRET)
     assert counted(verdictd, "auth_requests") == 2
