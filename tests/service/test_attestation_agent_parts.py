@@ -35,7 +35,7 @@ from eaa.errors import (
     UsageError,
 )
 from eaa.oci.key_id import KeyId, parse_key_id
-from eaa.services.attestation_agent.agent import parse_resource_path
+from eaa.services.attestation_agent.agent import make_agent, parse_resource_path
 from eaa.services.attestation_agent.cache import CachedSecrets, CacheTerms
 from eaa.services.attestation_agent.eaa_replies import (
     MAX_TEXT_BYTES,
@@ -51,7 +51,11 @@ from eaa.services.attestation_agent.offline_fs_kbc import OfflineFsKbc
 from eaa.services.attestation_agent.params import KbcParams, kernel_parameter, parse_params
 from eaa.services.attestation_agent.patience import Patience
 from eaa.services.attestation_agent.refusals import Refusals
+from eaa.services.attestation_agent.terms import AgentTerms
+from eaa.tls.verifiers import NullVerifier
+from eaa.transport.config import ChannelConfig
 from eaa.transport.grpc.agent_sockets import require_local
+from tests.service.verdictds import Hardware
 
 T = TypeVar("T")
 PATH = ResourcePath("default", "key", "1")
@@ -90,6 +94,28 @@ def test_parameters(text: str, name: str, uri: str) -> None:
 )
 def test_who_the_broker_is_plain_http_does_not_prove(text: str, proves: bool) -> None:
     assert parse_params(text).proves_broker is proves
+
+
+@pytest.mark.parametrize(
+    ("params", "verifier", "proves"),
+    [
+        ("eaa_kbc::127.0.0.1:1", Hardware().source().verifier, True),
+        ("eaa_kbc::127.0.0.1:1", NullVerifier(), False),
+        ("cc_kbc::http://127.0.0.1:1", None, True),
+        ("cc_kbc::http://10.0.0.1:1", None, False),
+        (None, None, False),
+    ],
+)
+def test_what_is_not_verified_proves_no_broker(params: str | None, verifier: Any, proves: bool) -> None:
+    terms = AgentTerms(params=parse_params(params) if params else None)
+    channel = ChannelConfig(attester=None, verifier=verifier) if verifier else None
+
+    async def found() -> bool:
+        agent = make_agent(terms, attester=None, extender=None, channel=channel)
+        await agent.close()
+        return agent.proves_broker
+
+    assert asyncio.run(found()) is proves
 
 
 @pytest.mark.parametrize(
