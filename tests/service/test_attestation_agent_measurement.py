@@ -319,6 +319,23 @@ def test_an_entry_that_the_disk_did_not_take_comes_before_the_next(tmp_path: Pat
     ]  # fmt: skip
 
 
+def test_an_entry_that_another_process_is_at_is_no_crash(tmp_path: Path) -> None:
+    """A command beside the service would extend the register a second time."""
+    (tmp_path / "CCEL").write_bytes(CCEL)
+    registers = Slow(ZEROS)
+    service = measurement(tmp_path, registers)
+
+    async def both() -> RuntimeMeasurement:
+        extending = asyncio.create_task(service.extend("d", "o", "c", None))
+        while not (tmp_path / "log" / ".pending").exists():
+            await asyncio.sleep(0.001)
+        command = await asyncio.to_thread(measurement, tmp_path, registers)
+        await extending
+        return command
+
+    assert len(require_replays(asyncio.run(both()), registers).events) == 1
+
+
 def test_a_note_that_was_not_whole_is_no_entry(tmp_path: Path) -> None:
     (tmp_path / "CCEL").write_bytes(CCEL)
     (tmp_path / "log").mkdir()

@@ -13,10 +13,12 @@ error: the log is not believed, and nothing is measured.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -67,7 +69,8 @@ class RuntimeMeasurement:
         self._whole = threading.Lock()
         if extender is not None and terms.enabled:
             _make(terms.folder)
-            self._recover(extender)
+            with _alone(terms.folder):
+                self._recover(extender)
 
     async def extend(self, domain: str, operation: str, content: str, pcr: int | None) -> Measured:
         """Measure an entry into the register that stands for ``pcr``.
@@ -100,7 +103,7 @@ class RuntimeMeasurement:
         if firmware is None:
             return None
         try:
-            with self._whole:
+            with self._whole, _alone(self._terms.folder):
                 entries = _load(self._log) or b""
             return merged_log(firmware, entries)
         except FormatError as error:
@@ -119,7 +122,7 @@ class RuntimeMeasurement:
             await asyncio.to_thread(self._extend_whole, extender, register, entry)
 
     def _extend_whole(self, extender: Extender, register: int, entry: AaelEntry) -> None:
-        with self._whole:
+        with self._whole, _alone(self._terms.folder):
             self._extend(extender, register, entry)
 
     def _extend(self, extender: Extender, register: int, entry: AaelEntry) -> None:
@@ -170,6 +173,23 @@ class RuntimeMeasurement:
             extender.extend(register, digest)
         _write(self._log, offset, event.encode())
         _remove(self._note)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process, such as a command beside the service, is at the log; it is waited for."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield  # there is no log
+        return
+    except OSError as error:
+        raise _error(folder, f"cannot be read: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make(folder: Path) -> None:
