@@ -37,6 +37,7 @@ from eaa.errors import (
 from eaa.oci.key_id import KeyId, parse_key_id
 from eaa.services.attestation_agent.agent import make_agent, parse_resource_path
 from eaa.services.attestation_agent.cache import CachedSecrets, CacheTerms
+from eaa.services.attestation_agent.eaa_kbc import EaaKbc
 from eaa.services.attestation_agent.eaa_replies import (
     MAX_TEXT_BYTES,
     ObjectReply,
@@ -247,6 +248,14 @@ def test_a_large_secret_is_not_looked_through_for_a_failure() -> None:
     text = encode_text(content).data
     assert len(text) > 64 * 1024
     assert TextReply(len(text)).feed(text) == content
+
+
+def test_a_broker_whose_name_cannot_be_looked_up_is_not_reached() -> None:
+    channel = ChannelConfig(attester=None, verifier=NullVerifier())
+    kbc = EaaKbc(f"{'a' * 64}.example:1", channel, patience=Patience(attempts=1), refused_seconds=0)
+    with pytest.raises(RemoteProtocolError, match="opening an attested channel") as caught:
+        asyncio.run(kbc.resource(ResourcePath.parse("a/b/c")))
+    assert caught.value.code == "remote_protocol.unreachable"
 
 
 # ── the cache ──
