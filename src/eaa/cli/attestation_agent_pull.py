@@ -102,7 +102,10 @@ def pull(
             lambda agent: pull_image(
                 reference,
                 target,
-                Sources(agent.secrets, policy, sigstore, auth, proven=agent.proves_broker),
+                # Where no broker is named no resource comes from anybody: asked for one, the agent says that.
+                Sources(
+                    agent.secrets, policy, sigstore, auth, proven=agent.params is None or agent.proves_broker
+                ),
                 terms,
                 progress,
             )

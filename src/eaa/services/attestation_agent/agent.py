@@ -119,8 +119,7 @@ def make_agent(
     secrets = CachedSecrets(module, terms.cache)
     # A channel whose verifier is null is open to whoever answers.
     verified = channel is None or channel.terms(Role.CLIENT).demands
-    # Where none is named nothing comes from anybody, and whoever asks is told that.
-    proves_broker = terms.params is None or (terms.params.proves_broker and verified)
+    proves_broker = terms.params is not None and terms.params.proves_broker and verified
     return Agent(terms.params, proves_broker, evidence, measurement, secrets, module, terms.signing_keys)
 
 
