@@ -179,6 +179,7 @@ def bad_replies() -> dict[str, tuple[Callable[[Reply], Reply], str]]:
         "another host": (
             lambda r: Reply(302, {"Location": "http://127.0.0.2:9/tcb"}), "unavailable.redirected",
         ),
+        "nowhere": (lambda r: Reply(302, {"Location": "http://[x/tcb"}), "unavailable.redirected"),
         "redirects without end": (
             lambda r: Reply(302, {"Location": f"?fmspc={FMSPC}"}), "unavailable.redirects",
         ),
