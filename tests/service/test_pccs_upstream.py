@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 
 from eaa.attester.simulated.hygon_vendor import SimulatedCsvPlatform, SimulatedHygonVendor
+from eaa.endorsements.fetched import Fetched
+from eaa.endorsements.subject import Subject, TcbInfoSubject
+from eaa.errors import ConfigError, UnsupportedError
+from eaa.services.pccs.upstream import PckAnswer, PckQuestion
 from tests.cli.authority import Authority
 from tests.fakes.amd_vendor import make_snp_platform
 from tests.fakes.emulated_vendors import EmulatedVendors, pck_levels
@@ -133,6 +137,75 @@ def test_what_has_expired_or_is_rolled_back_does_not_replace_what_is_there(tmp_p
         assert (await served.get("tcb", fmspc=FMSPC)).content != before
 
     run(tmp_path, work, vendors=vendors)
+
+
+def test_an_upstream_that_is_behind_is_asked_less_and_less_often(tmp_path: Path) -> None:
+    """What is older than what is there is not kept, and is not asked for again at once."""
+    vendors = emulated()
+    info = vendors.platforms[0].tcb_info["sgx"]
+    info.evaluation_data_number = 20
+
+    async def work(served: Served) -> None:
+        before = (await served.get("tcb", fmspc=FMSPC)).content
+        info.evaluation_data_number = 19
+        served.clock.now += timedelta(days=1)
+        refresher, documents = served.service.core.refresher, served.service.core.database.documents
+        pauses = []
+        for failures in range(1, 4):
+            stepped = await refresher.step()
+            assert stepped.documents == 1
+            (head,) = await documents.heads()
+            assert head.failures == failures
+            pauses.append(head.refresh_at - served.clock.now)
+            asked = len(served.asked)
+            assert (await refresher.step()).documents == 0
+            assert len(served.asked) == asked
+            served.clock.now = head.refresh_at
+        assert pauses == sorted(pauses)
+        assert pauses[0] >= timedelta(seconds=30)
+        assert (await served.get("tcb", fmspc=FMSPC)).content == before
+
+    run(tmp_path, work, vendors=vendors)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug"), UnsupportedError("of another kind"), ConfigError("no SM2")], ids=repr
+)
+def test_what_cannot_be_fetched_anew_does_not_keep_others_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def work(served: Served) -> None:
+        core = served.service.core
+        platform = served.vendors.platforms[0]
+        await served.get("pckcert", **pck_query(platform))
+        await served.get("qe/identity")
+        fetch, pck_certificates = core.upstream.fetch, core.upstream.pck_certificates
+
+        async def failing(subject: Subject) -> Fetched:
+            if isinstance(subject, TcbInfoSubject):
+                raise error
+            return await fetch(subject)
+
+        async def failing_too(question: PckQuestion) -> PckAnswer:
+            if question.qe_id == QE_ID:
+                raise error
+            return await pck_certificates(question)
+
+        monkeypatch.setattr(core.upstream, "fetch", failing)
+        monkeypatch.setattr(core.upstream, "pck_certificates", failing_too)
+        served.clock.now += timedelta(days=8)
+        now = served.clock.now
+        stepped = await core.refresher.step()
+        assert stepped.next_at > now
+        heads = {item.name: item for item in await core.database.documents.heads()}
+        failed = {name for name, item in heads.items() if item.failures}
+        assert failed == {name for name in heads if "/tcb/" in name}
+        assert heads["intel/identity/qe/standard"].fetched_at == now
+        (kept,) = await core.database.platforms.of_fmspcs([])
+        assert kept.failures == 1
+        assert (await core.refresher.step()).documents == 0
+
+    run(tmp_path, work)
 
 
 def test_a_revocation_list_that_is_older_does_not_replace_what_is_there(tmp_path: Path) -> None:
