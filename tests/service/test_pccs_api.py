@@ -176,6 +176,8 @@ _WRONG: tuple[tuple[str, dict[str, str]], ...] = (
     (f"{V4}/pckcert", {"qeid": "A" * 261}),
     (f"{V4}/appraisalpolicy", {"fmspc": "1"}),
     ("/vcek/v1/Milan/00", {"blSPL": "1"}),
+    (f"/vcek/v1/Milan/{'00' * 64}", {"blSPL": "00010000", "teeSPL": "0", "snpSPL": "0", "ucodeSPL": "0"}),
+    (f"/vcek/v1/Milan/{'00' * 64}", {"blSPL": "0" * 5000, "teeSPL": "0", "snpSPL": "0", "ucodeSPL": "0"}),
     ("/hsk_cek", {"snumber": "../x"}),
 )
 

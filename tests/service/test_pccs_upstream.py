@@ -449,6 +449,11 @@ def test_a_pccs_behind_a_pccs(tmp_path: Path) -> None:
                 ):  # fmt: skip
                     first, second = await below.get(path, **query), await above.get(path, **query)
                     assert (first.status_code, first.content) == (200, second.content)
+                # Whose id is no number: the one above knows no such platform.
+                response = await below.get("pckcert", **pck_query(platform, qeid="Z" * 32))
+                assert (response.status_code, response.headers["error-code"]) == (
+                    404, "endorsement_not_found.pccs_question",
+                )  # fmt: skip
                 assert below.asked == []
 
     asyncio.run(work())

@@ -51,7 +51,6 @@ class Counted:
     ) -> AttestationOutcome:
         return self._engine.appraise(policy_of(text), claims, references=known, now=now)
 
-
     def learn(self, known: Mapping[str, ReferenceValue] = KNOWN, **arguments: Any) -> AttestationOutcome:
         """The outcome, which is remembered from now on."""
         return [self.appraise(known, **arguments) for _ in range(2)][1]
