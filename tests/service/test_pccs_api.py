@@ -13,10 +13,12 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import httpx
+import pytest
 
 from eaa.attester.simulated import SimulatedPlatform
 from eaa.attester.simulated.certificates import chain_pem
 from eaa.codec.pem import encode_pem
+from eaa.services.pccs import platforms
 from tests.fakes.emulated_vendors import EmulatedVendors, enc_ppid_of, pck_levels
 from tests.fakes.upstream_server import Reply
 from tests.fakes.vendor import NOW, make_platform, make_vendor
@@ -155,6 +157,29 @@ def test_a_pck_certificate(tmp_path: Path) -> None:
         assert sum(item.path.endswith("/pckcerts") for item in served.asked) == 1
 
     run(tmp_path, work)
+
+
+@pytest.mark.parametrize("kind", ["pcs", "pccs"])
+def test_raw_tcbs_that_anybody_makes_up_are_not_kept_without_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(platforms, "_MAX_RAW_TCBS", 3)
+
+    async def ask(served: Served) -> None:
+        platform = served.vendors.platforms[0]
+        for _ in range(2):
+            for number in range(6):
+                response = await served.get("pckcert", **pck_query(platform, cpusvn=f"f{number}" * 16))
+                assert response.headers["sgx-tcbm"] == pck_levels(platform)[0][0]
+        (kept,) = await served.service.core.database.platforms.of_fmspcs([])
+        assert len(await served.service.core.database.platforms.raw_tcbs(kept.qe_id, kept.pce_id)) == 3
+
+    async def behind(above: Served) -> None:
+        upstream = {"url": f"{above.client.base_url}/sgx/certification/v4/", "kind": "pccs"}
+        async with serving(tmp_path / "below", above.vendors, upstream=upstream) as below:
+            await ask(below)
+
+    run(tmp_path, ask if kind == "pcs" else behind, limits={"misses_per_second": 0})
 
 
 _WRONG: tuple[tuple[str, dict[str, str]], ...] = (

@@ -32,6 +32,8 @@ from eaa.storage.collateral.records import (
 __all__ = ["Certified", "PlatformStock", "chain_name"]
 
 _LOG = logging.getLogger("eaa.pccs")
+#: Of one platform. It has a new one with each update of microcode or PCE; anybody may ask for any other.
+_MAX_RAW_TCBS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class PlatformStock:
             bytes.fromhex(question.manifest), now, platform_due(now, self._refresh, self._stock.spread()),
         )  # fmt: skip
         missing = len(found) < len(answer.certificates)
-        own = _raw_of(question) if self._register_missing or not missing else ()
+        remembers = _remembers(raw, question)
+        own = _raw_of(question) if remembers and (self._register_missing or not missing) else ()
         pairs = {(item.cpu_svn, item.pce_svn) for item in (*raw, *own)}
         certificates = [
             PckCertificate(item.tcbm, item.der) for item in answer.certificates if item.der is not None
@@ -117,7 +120,8 @@ class PlatformStock:
             chosen = [RawTcb(*pair, item.tcbm) for pair, item in best.items() if item is not None]
             await self._database.platforms.put(platform, certificates, chosen)
         else:
-            chosen = [RawTcb(question.cpu_svn, question.pce_svn, certificates[0].tcbm)]
+            best_one = RawTcb(question.cpu_svn, question.pce_svn, certificates[0].tcbm)
+            chosen = [best_one] if remembers else []
             await self._database.platforms.add(platform, certificates, chosen)
         if self._register_missing:
             await self._keep_missing(question, answer)
@@ -239,9 +243,10 @@ class PlatformStock:
                 f"{question.pce_svn}: refresh the platform's certificates",
                 detail="cache",
             )
-        await self._database.platforms.choose(
-            platform.qe_id, platform.pce_id, RawTcb(question.cpu_svn, question.pce_svn, best.tcbm)
-        )
+        if _remembers(await self._database.platforms.raw_tcbs(platform.qe_id, platform.pce_id), question):
+            await self._database.platforms.choose(
+                platform.qe_id, platform.pce_id, RawTcb(question.cpu_svn, question.pce_svn, best.tcbm)
+            )
         der = next(item.der for item in kept if item.tcbm == best.tcbm)
         return Served(best.tcbm, der, platform.fmspc, platform.ca)
 
@@ -267,6 +272,12 @@ def _best(
 ) -> Candidate | None:
     raw = svns_of_raw(cpu_svn, pce_svn)
     return select_certificate(raw, tuple(candidates), info, bytes.fromhex(pce_id))
+
+
+def _remembers(known: Sequence[RawTcb], question: PckQuestion) -> bool:
+    """Whether the raw TCB of ``question`` is one of ``known``, or there is room for it."""
+    own = question.cpu_svn, question.pce_svn
+    return len(known) < _MAX_RAW_TCBS or own in {(item.cpu_svn, item.pce_svn) for item in known}
 
 
 def _raw_of(question: PckQuestion) -> tuple[RawTcb, ...]:
