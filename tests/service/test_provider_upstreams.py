@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -348,6 +351,31 @@ def test_after_a_failure_the_source_is_left_alone_for_a_while() -> None:
             return len(server.requests)
 
     assert run(main()) == 1
+
+
+def test_failures_that_are_remembered_do_not_hold_on_to_who_asked() -> None:
+    guest, subject = guest_and_subject()
+    seen = []
+
+    class Evidence:
+        pass
+
+    async def ask(endorser: Endorser) -> None:
+        evidence = Evidence()
+        seen.append(weakref.ref(evidence))
+        await endorser.endorsement(subject)
+
+    async def main() -> None:
+        async with pcs(lambda _: Reply(404)) as (_, source):
+            endorser = endorser_of(source, anchors=(guest.trust_anchor,))
+            for _ in range(3):
+                with contextlib.suppress(EndorsementNotFound):
+                    await ask(endorser)
+            await asyncio.sleep(0)  # the step that the error was thrown into has ended
+            gc.collect()
+            assert [item() for item in seen] == [None, None, None]
+
+    run(main())
 
 
 def test_the_next_source_is_asked_where_one_fails() -> None:

@@ -40,6 +40,7 @@ from eaa.errors import (
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.freshness import Freshness
 from eaa.provider.kept import Held, Kept
+from eaa.provider.remembered import remembered
 from eaa.provider.single_flight import SingleFlight
 from eaa.provider.source import Source
 from eaa.verify.fetched import TrustRoot, require_supersedes, verify_fetched
@@ -150,12 +151,12 @@ class Endorser:
     def _leave_alone(self, subject: Subject, again: bool) -> None:
         until, error = self._failures.get(subject.key, (0.0, None))
         if error is not None and not again and time.monotonic() < until:
-            raise error.with_traceback(None)
+            raise remembered(error)
 
     def _remember(self, subject: Subject, error: ProviderError) -> None:
         seconds = _NOT_FOUND_SECONDS if isinstance(error, EndorsementNotFound) else _FAILED_SECONDS
         self._failures.pop(subject.key, None)
-        self._failures[subject.key] = (time.monotonic() + seconds, error.with_traceback(None))
+        self._failures[subject.key] = (time.monotonic() + seconds, remembered(error))
         if len(self._failures) > _MAX_HELD:
             del self._failures[next(iter(self._failures))]
 
