@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,6 +36,7 @@ from eaa.errors import (
 )
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.snp import parse_snp_report
+from eaa.provider import endorser as endorser_module
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.endorser import Endorser
 from eaa.provider.kds import KdsSource
@@ -351,6 +353,28 @@ def test_after_a_failure_the_source_is_left_alone_for_a_while() -> None:
             return len(server.requests)
 
     assert run(main()) == 1
+
+
+def test_a_source_that_is_left_alone_is_asked_again_in_time_however_often_others_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guest, subject = guest_and_subject()
+    seconds = [0.0]
+    monkeypatch.setattr(endorser_module, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+
+    async def main() -> None:
+        answers = answer_from(pcs_answers(guest.endorsements()))
+        failing = [True]
+        async with pcs(lambda request: Reply(500) if failing[0] else answers(request)) as (_, source):
+            endorser = endorser_of(source, anchors=(guest.trust_anchor,))
+            for _ in range(6):  # each ten seconds, for less than a minute
+                with pytest.raises(EndorsementUnavailable):
+                    await endorser.endorsement(subject)
+                seconds[0] += 10
+                failing[0] = False
+            assert (await endorser.endorsement(subject)).genuine.subject == subject
+
+    run(main())
 
 
 def test_failures_that_are_remembered_do_not_hold_on_to_who_asked() -> None:

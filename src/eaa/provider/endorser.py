@@ -121,8 +121,10 @@ class Endorser:
             held = await self._stored(subject) or held
         if held is not None and not again and not self.due(held):
             return held
+        failure = None if again else self._failure(subject)
+        if failure is not None:
+            return self._still(held, failure)
         try:
-            self._leave_alone(subject, again)
             return await self._asked(subject, held)
         except ProviderError as error:
             self._remember(subject, error)
@@ -148,10 +150,10 @@ class Endorser:
     def _valid(self, held: Held) -> bool:
         return held.genuine.windows.not_before <= self._now() <= held.expires
 
-    def _leave_alone(self, subject: Subject, again: bool) -> None:
+    def _failure(self, subject: Subject) -> ProviderError | None:
+        """Why the sources are left alone about ``subject``, if they are."""
         until, error = self._failures.get(subject.key, (0.0, None))
-        if error is not None and not again and time.monotonic() < until:
-            raise remembered(error)
+        return remembered(error) if error is not None and time.monotonic() < until else None
 
     def _remember(self, subject: Subject, error: ProviderError) -> None:
         seconds = _NOT_FOUND_SECONDS if isinstance(error, EndorsementNotFound) else _FAILED_SECONDS
