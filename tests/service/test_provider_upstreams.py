@@ -33,6 +33,7 @@ from eaa.errors import (
     EndorsementStale,
     EndorsementUnavailable,
     ProviderError,
+    StorageError,
 )
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.snp import parse_snp_report
@@ -40,6 +41,7 @@ from eaa.provider import endorser as endorser_module
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.endorser import Endorser
 from eaa.provider.kds import KdsSource
+from eaa.provider.kept import Kept
 from eaa.provider.limits import HttpLimits
 from eaa.provider.pccs import PccsSource
 from eaa.provider.pcs import PcsSource
@@ -281,6 +283,34 @@ def test_a_rollback_is_refused_unless_it_is_allowed_by_name(what: str, tmp_path:
                 await fresh.endorsement(wanted, again=True)
             told = endorser_of(source, anchors=anchors, cache=cache, allow_rollback=True)
             assert (await told.endorsement(wanted, again=True)).fetched != first.fetched
+
+    run(main())
+
+
+def test_what_is_in_the_cache_does_not_replace_what_is_newer_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a disk that was full when the newer one came."""
+    guest, subject = guest_and_subject()
+    answers = pcs_answers(guest.endorsements())
+
+    def full(new: Kept, *, accept: object) -> None:
+        raise StorageError("No space left on device", detail="endorsements")
+
+    async def main() -> None:
+        async with pcs(answer_from(answers)) as (_, source):
+            cache, clock = EndorsementCache(tmp_path), [NOW]
+            anchors = (guest.trust_anchor,)
+            endorser = endorser_of(source, anchors=anchors, cache=cache, now=lambda: clock[0])
+            older = await endorser.endorsement(subject)
+            guest.platform.tcb_info["tdx"].evaluation_data_number += 1
+            answers.update(pcs_answers(guest.endorsements()))
+            monkeypatch.setattr(cache, "store", full)
+            newer = await endorser.endorsement(subject, again=True)
+            assert newer.genuine.number == older.genuine.number + 1
+            clock[0] += timedelta(days=2)
+            answers.clear()
+            assert (await endorser.endorsement(subject)).fetched == newer.fetched
 
     run(main())
 

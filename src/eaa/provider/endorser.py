@@ -43,7 +43,7 @@ from eaa.provider.kept import Held, Kept
 from eaa.provider.remembered import remembered
 from eaa.provider.single_flight import SingleFlight
 from eaa.provider.source import Source
-from eaa.verify.fetched import TrustRoot, require_supersedes, verify_fetched
+from eaa.verify.fetched import TrustRoot, require_supersedes, supersedes, verify_fetched
 
 __all__ = ["Endorser"]
 
@@ -185,7 +185,9 @@ class Endorser:
         except EAAError as error:
             _LOG.warning("%s in the cache is not genuine, and counts as absent: %s", subject.key, error)
             return None
-        return self._hold(Held(kept, genuine))
+        # What is known is newer if it could not be stored, or if somebody has put back what was there before.
+        newer = known is not None and not self._allow_rollback and not supersedes(genuine, known.genuine)
+        return known if newer else self._hold(Held(kept, genuine))
 
     async def _asked(self, subject: Subject, held: Held | None) -> Held:
         errors: list[ProviderError] = []
