@@ -17,6 +17,7 @@ from eaa.endorsements.fetched import Fetched
 from eaa.endorsements.subject import Subject, TcbInfoSubject
 from eaa.errors import ConfigError, UnsupportedError
 from eaa.services.pccs.upstream import PckAnswer, PckQuestion
+from eaa.storage.collateral.records import Document
 from tests.cli.authority import Authority
 from tests.fakes.amd_vendor import make_snp_platform
 from tests.fakes.emulated_vendors import EmulatedVendors, pck_levels
@@ -204,6 +205,36 @@ def test_what_cannot_be_fetched_anew_does_not_keep_others_from_it(
         (kept,) = await core.database.platforms.of_fmspcs([])
         assert kept.failures == 1
         assert (await core.refresher.step()).documents == 0
+
+    run(tmp_path, work)
+
+
+def test_who_asks_while_it_changes_does_not_keep_what_was_there_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read, then changed by another, then seen as changed, and only then answered."""
+
+    async def work(served: Served) -> None:
+        core = served.service.core
+        before = (await served.get("tcb", fmspc=FMSPC)).content
+        core.stock.forget()
+        core.direct.clear()
+        documents = core.database.documents
+        read = documents.read
+
+        async def slow(name: str) -> Document | None:
+            found = await read(name)
+            monkeypatch.setattr(documents, "read", read)
+            served.vendors.platforms[0].tcb_info["sgx"].evaluation_data_number += 1
+            await core.stock.fetch(TcbInfoSubject("sgx", bytes.fromhex(FMSPC)))
+            await core.watch()
+            return found
+
+        monkeypatch.setattr(documents, "read", slow)
+        assert (await served.get("tcb", fmspc=FMSPC)).content == before
+        assert (await served.get("tcb", fmspc=FMSPC)).content != before
+        core.direct.clear()
+        assert (await served.get("tcb", fmspc=FMSPC)).content != before
 
     run(tmp_path, work)
 

@@ -96,6 +96,7 @@ class Stock:
         self.negatives = Negatives(clock)
         self._flights: SingleFlight[Document] = SingleFlight()
         self._memory: OrderedDict[str, Document] = OrderedDict()
+        self._forgotten = 0  # how often
 
     async def document(self, subject: Subject, *, version: int = 4, may_fetch: bool) -> Document:
         """The document of ``subject``, valid now.
@@ -183,6 +184,7 @@ class Stock:
     def forget(self) -> None:
         """Read everything anew from the database: another process has changed it."""
         self._memory.clear()
+        self._forgotten += 1
 
     async def close(self) -> None:
         """End what is under way."""
@@ -191,8 +193,9 @@ class Stock:
     async def _held(self, name: str) -> Document | None:
         document = self._memory.get(name)
         if document is None:
+            forgotten = self._forgotten
             document = await self.database.documents.read(name)
-            if document is not None:
+            if document is not None and forgotten == self._forgotten:
                 self._remember(document)
         return document
 
