@@ -15,7 +15,7 @@ import pytest
 from eaa.attester.simulated.hygon_vendor import SimulatedCsvPlatform, SimulatedHygonVendor
 from eaa.endorsements.fetched import Fetched
 from eaa.endorsements.subject import Subject, TcbInfoSubject
-from eaa.errors import ConfigError, UnsupportedError
+from eaa.errors import ConfigError, LimitExceeded, StorageError, UnsupportedError
 from eaa.services.pccs.upstream import PckAnswer, PckQuestion
 from eaa.storage.collateral.records import Document
 from tests.cli.authority import Authority
@@ -205,6 +205,28 @@ def test_what_cannot_be_fetched_anew_does_not_keep_others_from_it(
         (kept,) = await core.database.platforms.of_fmspcs([])
         assert kept.failures == 1
         assert (await core.refresher.step()).documents == 0
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    "error", [StorageError("full"), LimitExceeded("too often", detail="rate")], ids=["storage", "limit"]
+)
+def test_what_failed_for_one_who_asked_is_not_remembered_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def work(served: Served) -> None:
+        platforms = served.service.core.database.platforms
+        put = platforms.put
+
+        async def fails_once(*_: object) -> None:
+            monkeypatch.setattr(platforms, "put", put)
+            raise error
+
+        monkeypatch.setattr(platforms, "put", fails_once)
+        query = pck_query(served.vendors.platforms[0])
+        assert (await served.get("pckcert", **query)).status_code in (429, 503)
+        assert (await served.get("pckcert", **query)).status_code == 200
 
     run(tmp_path, work)
 

@@ -13,7 +13,14 @@ from eaa.endorsements.pck import parse_pck_extension
 from eaa.endorsements.subject import PckCrlSubject, RootCaCrlSubject, TcbInfoSubject
 from eaa.endorsements.tcb_info import TcbInfo, parse_tcb_info
 from eaa.endorsements.x509 import parse_certificate, parse_certificate_chain
-from eaa.errors import EAAError, EndorsementError, EndorsementNotFound, FormatError
+from eaa.errors import (
+    EAAError,
+    EndorsementError,
+    EndorsementNotFound,
+    FormatError,
+    UnsupportedError,
+    VerificationError,
+)
 from eaa.provider.single_flight import SingleFlight
 from eaa.services.pccs.schedule import never, platform_due
 from eaa.services.pccs.selection import Candidate, select_certificate, svns_of_raw
@@ -34,6 +41,8 @@ __all__ = ["Certified", "PlatformStock", "chain_name"]
 _LOG = logging.getLogger("eaa.pccs")
 #: Of one platform. It has a new one with each update of microcode or PCE; anybody may ask for any other.
 _MAX_RAW_TCBS = 64
+#: What came is wrong, or not all is there. Other errors are ours, or of who asked, and not of who asks next.
+_WRONG = (VerificationError, UnsupportedError, FormatError, EndorsementNotFound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +177,8 @@ class PlatformStock:
             platform = await self.keep(question, answer, raw, may_fetch=True)
         except EAAError as error:
             _LOG.error("certificates of a platform are not kept: %s: %s", error.code, error)
-            self._stock.negatives.wrong(key, error)
+            if isinstance(error, _WRONG):
+                self._stock.negatives.wrong(key, error)
             self._stock.events.fetched("intel", error)
             raise
         self._stock.events.fetched("intel", None)
