@@ -32,7 +32,7 @@ from eaa.evidence.snp import SnpReport, parse_snp_report
 from eaa.evidence.snp_bits import SigningKey
 from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaLibrary
 from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
-from eaa.verify.primitives import equal
+from eaa.verify.primitives import require_bound
 from eaa.verify.result import Binding
 from eaa.verify.snp_chain import VerifiedAmdChain, VerifiedVek, verify_amd_chain, verify_vek
 from eaa.verify.snp_result import VerifiedSnpEvidence
@@ -110,9 +110,9 @@ def verify_report(
 
     # 12. Bindings.
     if binding.report_data is not None:
-        _require_bound("report data", "report_data", binding.report_data, report.body.report_data)
+        require_bound("report data", "report_data", binding.report_data, report.body.report_data)
     if binding.config_id is not None:
-        _require_bound("host data", "config_id", binding.config_id, report.body.host_data)
+        require_bound("host data", "config_id", binding.config_id, report.body.host_data)
     crl = chain.crl
     first_day = vek.certificate.not_before
     return VerifiedSnpEvidence(
@@ -190,13 +190,3 @@ def _require_chip(report: SnpReport, vek: VerifiedVek) -> None:
             f"the VEK certificate is for chip {expected.hex()}, the report is of {report.body.chip_id.hex()}",
             detail="chip_id_mismatch",
         )
-
-
-def _require_bound(what: str, detail: str, expected: bytes, came: bytes) -> None:
-    if len(expected) != len(came):
-        raise UsageError(
-            f"the expected {what} has {len(expected)} bytes, this kind of evidence has {len(came)}",
-            detail=f"{detail}_length",
-        )
-    if not equal(expected, came):
-        raise BindingError(f"the {what} is not the expected one", detail=detail)
