@@ -22,7 +22,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.emulated_vendors import EmulatedVendors, enc_ppid_of, pck_levels
 from tests.fakes.upstream_server import Reply
 from tests.fakes.vendor import NOW, make_platform, make_vendor
-from tests.service.pccss import ADMIN, USER, V4, Served, emulated, run
+from tests.service.pccss import ADMIN, USER, V4, Served, emulated, run, serving
 
 QE_ID = "AB" * 16
 FMSPC = b"EAASIM".hex().upper()

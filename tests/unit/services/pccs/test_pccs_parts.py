@@ -206,7 +206,7 @@ def test_negative_answers_are_forgotten_in_time() -> None:
 
 
 def test_negative_answers_do_not_hold_on_to_the_requests_that_they_answered() -> None:
-    negatives = Negatives(_Clock())
+    negatives = Negatives(Clock())
     seen = []
 
     class Request:
