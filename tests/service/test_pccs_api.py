@@ -17,6 +17,7 @@ import pytest
 from eaa.attester.simulated import SimulatedPlatform
 from eaa.attester.simulated.certificates import chain_pem
 from eaa.codec.pem import encode_pem
+from eaa.endorsements.subject import IdentitySubject, TcbInfoSubject
 from eaa.services.pccs import platforms
 from tests.fakes.clock import Clock
 from tests.fakes.emulated_vendors import EmulatedVendors, enc_ppid_of, pck_levels
@@ -693,6 +694,26 @@ def test_refresh(tmp_path: Path) -> None:
         assert (await served.get("tcb", fmspc=FMSPC)).content == after
 
     run(tmp_path, work)
+
+
+def test_what_an_administrator_has_fetched_anew_is_not_bounded_as_what_strangers_ask_for(
+    tmp_path: Path,
+) -> None:
+    async def work(served: Served) -> None:
+        stock = served.service.core.stock
+        for name in ("QE", "QVE", "TD_QE"):
+            await stock.fetch(IdentitySubject(name))
+        for tee in ("sgx", "tdx"):
+            await stock.fetch(TcbInfoSubject(tee, bytes.fromhex(FMSPC)))
+        asked = len(served.asked)
+        response = await served.client.post(f"{V4}/refresh", headers={"admin-token": ADMIN})
+        assert said(response) == (200, "Operation successful.")
+        assert len(served.asked) == asked + 5
+        # Of whom the same address is, is bounded as before.
+        statuses = [(await served.get("tcb", fmspc=f"{n:012x}")).status_code for n in range(4)]
+        assert statuses[-1] == 429
+
+    run(tmp_path, work, limits={"misses_per_second": 0.001})
 
 
 def _policy(class_id: str) -> str:
