@@ -200,6 +200,28 @@ def test_what_cannot_be_fetched_anew_does_not_keep_others_from_it(
     run(tmp_path, work)
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
+def test_a_question_that_is_refused_does_not_keep_upstream_from_others(tmp_path: Path, status: int) -> None:
+    """Anybody may send an encrypted PPID that nobody can decrypt, or a chip id that AMD does not know."""
+
+    async def work(served: Served) -> None:
+        served.vendors.overrides.append(
+            lambda request: Reply(status) if "pckcerts" in request.path or "vcek" in request.path else None
+        )
+        platform = served.vendors.platforms[0]
+        levels = {"blSPL": "255", "teeSPL": "0", "snpSPL": "0", "ucodeSPL": "0"}
+        for number in range(3):
+            query = pck_query(platform, qeid=f"{number:032x}", encrypted_ppid="ff" * 384)
+            assert (await served.get("pckcert", **query)).status_code == 502
+            assert (await served.get(f"/vcek/v1/Milan/{number:0128x}", **levels)).status_code == 502
+        assert len(served.asked) == 6
+        assert (await served.get("pckcert", **query)).status_code == 502
+        assert len(served.asked) == 6
+        assert (await served.get("tcb", fmspc=FMSPC)).status_code == 200
+
+    run(tmp_path, work)
+
+
 @pytest.mark.parametrize(
     "error", [StorageError("full"), LimitExceeded("too often", detail="rate")], ids=["storage", "limit"]
 )

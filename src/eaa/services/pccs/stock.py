@@ -56,6 +56,8 @@ _LEASE = timedelta(seconds=90)
 _LOOK_SECONDS = 0.05
 #: A chip's certificate for one TCB does not change, and its vendor answers few questions.
 _OF_CHIPS = timedelta(days=180)
+#: An upstream that answers so is there, and refuses this question: anybody may ask what it refuses.
+_REFUSALS = frozenset(range(400, 500)) - {408, 425, 429}
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +260,12 @@ class Stock:
             self.events.fetched(vendor, error)
             raise
         except EndorsementUnavailable as error:
-            pause = error.fields.get("retry_after_seconds")
-            breaker.failed(pause if isinstance(pause, int | float) else None)
+            if error.fields.get("status") in _REFUSALS:
+                breaker.succeeded()
+                self.negatives.wrong(key, error)
+            else:
+                pause = error.fields.get("retry_after_seconds")
+                breaker.failed(pause if isinstance(pause, int | float) else None)
             self.events.fetched(vendor, error)
             _LOG.warning("%s: %s: %s", key, error.code, error)
             raise
