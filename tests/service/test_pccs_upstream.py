@@ -200,6 +200,28 @@ def test_what_cannot_be_fetched_anew_does_not_keep_others_from_it(
     run(tmp_path, work)
 
 
+def test_an_upstream_that_is_behind_is_not_asked_by_each_who_asks_for_what_expired(
+    tmp_path: Path,
+) -> None:
+    vendors = emulated()
+    info = vendors.platforms[0].tcb_info["sgx"]
+
+    async def work(served: Served) -> None:
+        await served.get("tcb", fmspc=FMSPC)
+        served.clock.now = info.next_update + timedelta(hours=1)
+        info.evaluation_data_number -= 1
+        info.next_update += timedelta(days=30)
+        asked = len(served.asked)
+        for _ in range(3):
+            response = await served.get("tcb", fmspc=FMSPC)
+            assert (response.status_code, response.headers["error-code"]) == (
+                460, "endorsement_stale.rollback",
+            )  # fmt: skip
+        assert len(served.asked) == asked + 1
+
+    run(tmp_path, work, vendors=vendors)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 422])
 def test_a_question_that_is_refused_does_not_keep_upstream_from_others(tmp_path: Path, status: int) -> None:
     """Anybody may send an encrypted PPID that nobody can decrypt, or a chip id that AMD does not know."""

@@ -231,10 +231,11 @@ class Stock:
             document = await self.put(subject, fetched)
         except EndorsementStale as error:
             _LOG.warning("%s: kept what is there: %s", subject.key, error)
+            self.events.fetched(vendor, error)
             held = await self._held(subject.key)
             if held is None or self.clock() > held.expires_at:
+                self.negatives.wrong(subject.key, error)
                 raise
-            self.events.fetched(vendor, error)
             return held
         except (VerificationError, UnsupportedError, EndorsementNotFound) as error:
             _LOG.error("%s: what came is not kept: %s: %s", subject.key, error.code, error)
