@@ -132,9 +132,8 @@ class AdminEndpoints:
                 field="type",
                 detail="parameter",
             )
-        PEER.set(
-            ""
-        )  # what strangers may cause upstream is bounded by address, not what an administrator asks for
+        # What strangers may cause upstream is bounded by address, not what an administrator asks for.
+        PEER.set("")
         if kind:
             errors = await self._refresh_platforms(_fmspcs(f"[{call.query.get('fmspc', '')}]", "fmspc"))
         else:
