@@ -17,7 +17,7 @@ from eaa.tls.frames import FrameType, encode_frame
 from eaa.tls.peer import Profile
 from eaa.transport import engine
 from eaa.transport.config import ChannelConfig
-from eaa.transport.engine import PublicMover
+from eaa.transport.mover import PublicMover
 from eaa.transport.outgoing import HIGH_WATER_BYTES
 from eaa.transport.streams import AttestedStream, open_attested_connection, start_attested_server
 from tests.fakes.raw_peer import connect_raw

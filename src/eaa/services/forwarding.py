@@ -17,7 +17,8 @@ async def forward(
     *,
     first: bytes,
     ended: bool,
-    count: Callable[[str, int], None],
+    count_up: Callable[[int], None],
+    count_down: Callable[[int], None],
 ) -> None:
     """Until both ends have ended; an end that ends is told to the other at once.
 
@@ -26,7 +27,8 @@ async def forward(
         upstream: whom it is connected to.
         first: what downstream has sent already.
         ended: whether downstream has ended after it.
-        count: is told ``"upstream"`` or ``"downstream"``, the direction, and how many bytes.
+        count_up: is told how many bytes went to upstream, each time.
+        count_down: and to downstream.
 
     Raises:
         EAAError: one side failed; nothing more is forwarded.
@@ -35,17 +37,15 @@ async def forward(
     async def up() -> None:
         if first:
             upstream.write(first)
-            count("upstream", len(first))
+            count_up(len(first))
             await upstream.drain()
         if ended:
             upstream.write_eof()
         else:
-            await downstream.pass_on(upstream, lambda size: count("upstream", size))
+            await downstream.pass_on(upstream, count_up)
 
-    async def down() -> None:
-        await upstream.pass_on(downstream, lambda size: count("downstream", size))
-
-    tasks = [asyncio.create_task(_named(up(), "upstream")), asyncio.create_task(_named(down(), "downstream"))]
+    down = upstream.pass_on(downstream, count_down)
+    tasks = [asyncio.create_task(_named(up(), "upstream")), asyncio.create_task(_named(down, "downstream"))]
     try:
         await asyncio.gather(*tasks)
     finally:

@@ -24,7 +24,6 @@ from eaa.tls.gate_events import (
 from eaa.tls.peer import PeerIdentity, Role
 from eaa.transport.channel import Channel
 from eaa.transport.endpoint import Endpoint
-from eaa.transport.engine import MAX_RECORDS_BYTES
 from eaa.transport.failures import as_eaa_error, log_failure, log_opened
 from eaa.transport.half_open import HalfOpen
 from eaa.transport.outgoing import Outgoing
@@ -100,8 +99,15 @@ class ChannelProtocol(asyncio.BufferedProtocol):
 
     def send_frames(self, frames: memoryview) -> None:
         """As :meth:`send`, of whole DATA frames."""
-        self._require_channel().send_frames(frames)
-        self._flush(answer=False)
+        channel = self._require_channel()
+        try:
+            waits = channel.send_frames(frames, self._writer.socket if self._writer else -1)
+        except OSError as error:
+            self._end(as_eaa_error(error))
+            self.cut()
+        else:
+            if waits:
+                self._flush(answer=False)
 
     def finish(self) -> None:
         """No more is sent; the peer's bytes may still come."""
@@ -227,20 +233,17 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         self._before.clear()
 
     def _fed(self, channel: Channel, data: memoryview) -> None:
-        for start in range(0, len(data), MAX_RECORDS_BYTES):
-            if self._over:
-                return
-            channel.feed(data[start : start + MAX_RECORDS_BYTES])
-            if not self._passed_on(channel):
-                self._pump()
-        self._flush()
+        if not self._over:
+            channel.lend(data, self._came)
 
-    def _passed_on(self, channel: Channel) -> bool:
+    def _came(self) -> None:
         try:
-            return not self._over and self.pass_on(channel)
+            done = self.pass_on(self._require_channel())
         except Exception as error:
             self.abort(as_eaa_error(error))
-            return True
+        else:
+            if not done:
+                self._pump()
 
     def _pump(self) -> None:
         channel = self._require_channel()

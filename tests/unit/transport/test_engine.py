@@ -14,7 +14,8 @@ from eaa.errors import RemoteProtocolError
 from eaa.tls.peer import Profile, Role
 from eaa.transport import engine
 from eaa.transport.context import make_context
-from eaa.transport.engine import MAX_RECORDS_BYTES, DirectMover, Mover, PublicMover, TlsEngine, make_mover
+from eaa.transport.engine import TlsEngine
+from eaa.transport.mover import MAX_RECORDS_BYTES, DirectMover, Mover, PublicMover, make_mover
 from eaa.transport.identity import plain_certificate
 
 LIB, FFI = vars(SSL)["_lib"], vars(SSL)["_ffi"]
@@ -76,10 +77,11 @@ def test_a_record_that_came_in_parts(pair: Pair) -> None:
 
 def test_bytes_are_put_behind_what_is_free(pair: Pair) -> None:
     client, server = pair
-    assert len(server.read_behind(5)) == 5
+    assert len(server.room(5)) == 5
     client.write(b"hello")
     server.feed(client.take())
-    buffer = server.read_behind(5)
+    buffer = server.room(5)
+    buffer = buffer[: 5 + server.read_into(buffer[5:])]
     assert bytes(buffer[5:]) == b"hello"
     buffer[:5] = b"12345"
     assert bytes(buffer) == b"12345hello"
