@@ -17,8 +17,7 @@ async def forward(
     *,
     first: bytes,
     ended: bool,
-    count_up: Callable[[int], None],
-    count_down: Callable[[int], None],
+    counter: Callable[[str], Callable[[int], None]],
 ) -> None:
     """Until both ends have ended; an end that ends is told to the other at once.
 
@@ -27,25 +26,27 @@ async def forward(
         upstream: whom it is connected to.
         first: what downstream has sent already.
         ended: whether downstream has ended after it.
-        count_up: is told how many bytes went to upstream, each time.
-        count_down: and to downstream.
+        counter: for ``"upstream"`` or ``"downstream"``, what is told how many bytes went there, each time.
 
     Raises:
         EAAError: one side failed; nothing more is forwarded.
     """
 
     async def up() -> None:
+        count = counter("upstream")
         if first:
             upstream.write(first)
-            count_up(len(first))
+            count(len(first))
             await upstream.drain()
         if ended:
             upstream.write_eof()
         else:
-            await downstream.pass_on(upstream, count_up)
+            await downstream.pass_on(upstream, count)
 
-    down = upstream.pass_on(downstream, count_down)
-    tasks = [asyncio.create_task(_named(up(), "upstream")), asyncio.create_task(_named(down, "downstream"))]
+    async def down() -> None:
+        await upstream.pass_on(downstream, counter("downstream"))
+
+    tasks = [asyncio.create_task(_named(up(), "upstream")), asyncio.create_task(_named(down(), "downstream"))]
     try:
         await asyncio.gather(*tasks)
     finally:

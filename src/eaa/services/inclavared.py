@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -53,9 +54,6 @@ class Inclavared:
         self, listening: socket.socket, upstream: str, configs: Configs, patience: Patience | None = None
     ) -> None:
         self.metrics = Metrics()
-        self._count_up, self._count_down = (
-            self.metrics.adder(FORWARDED_BYTES, direction=direction) for direction in ("upstream", "downstream")
-        )
         self._upstream = Upstream(upstream, configs.upstream, self.metrics, patience)
         self._listener = AttestedListener(
             self._serve, listening, configs.downstream, CountingObserver(self.metrics)
@@ -140,7 +138,7 @@ class Inclavared:
             self.metrics.add(REQUESTS, kind="forward", outcome=error.code)
             raise  # the channel's driver logs it, and tells downstream its code
         try:
-            await forward(stream, upstream, first=first, ended=ended, count_up=self._count_up, count_down=self._count_down)
+            await forward(stream, upstream, first=first, ended=ended, counter=self._counter)
         except EAAError as error:
             self.metrics.add(REQUESTS, kind="forward", outcome=error.code)
             upstream.abort(error)
@@ -149,6 +147,9 @@ class Inclavared:
             self.metrics.add(REQUESTS, kind="forward", outcome="ok")
         finally:
             upstream.close()
+
+    def _counter(self, direction: str) -> Callable[[int], None]:
+        return self.metrics.adder(FORWARDED_BYTES, direction=direction)
 
 
 def _may_go_on(first: bytes) -> bool:

@@ -37,10 +37,9 @@ class Metrics:
     def adder(self, name: str, **labels: str) -> Callable[[float], None]:
         """:meth:`add` for one value, which is added to often."""
         key = (name, tuple(sorted(labels.items())))
-        values = self.values
 
         def add(amount: float) -> None:
-            values[key] = values.get(key, 0) + amount
+            self.values[key] = self.values.get(key, 0) + amount
 
         return add
 

@@ -1,22 +1,22 @@
-"""How bytes get in and out of a connection of pyOpenSSL that has no socket.
+"""How bytes get into a connection of pyOpenSSL that has no socket, and out of it.
 
-pyOpenSSL's interface makes a buffer for each record, and copies out of it. Where it shows OpenSSL's own
-functions, which it does not promise, bytes are moved by them instead: ciphertext is read where it was
-received, and written to the socket as far as that takes it. In between the connection has memory BIOs again.
+pyOpenSSL's interface makes a buffer for each record, and copies ciphertext into OpenSSL's memory and out of
+it. Where it shows OpenSSL's own functions, which it does not promise, they move bytes instead: ciphertext
+is read in the buffer that it was received in, and can be written to a socket as far as that takes it. The
+connection has OpenSSL's memory on both sides before each call here and after it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from OpenSSL import SSL
 
-__all__ = ["MAX_RECORDS_BYTES", "DirectMover", "Mover", "PublicMover", "make_mover"]
+__all__ = ["MAX_RECORDS_BYTES", "DirectMover", "Mover", "PublicMover", "feed", "make_mover"]
 
-#: What is moved at a time: more does not stay in the processor's cache on its way through OpenSSL, and
-#: with less the interpreter costs more than the encryption.
+#: What is moved at a time. With less, the interpreter's own way between two calls of OpenSSL counts.
 MAX_RECORDS_BYTES = 256 * 1024
 #: Less is sooner copied than lent.
 _MIN_LENT_BYTES = 16 * 1024
@@ -26,7 +26,7 @@ class Mover(Protocol):
     """Moves bytes between a connection and buffers."""
 
     def lend(self, connection: SSL.Connection, ciphertext: memoryview, use: Callable[[], None]) -> None:
-        """What came from the network, for ``use``, which reads; it may change when this returns."""
+        """What came from the network, for ``use``, which reads. ``ciphertext`` may change afterwards."""
 
     def waiting(self, connection: SSL.Connection) -> int:
         """How many bytes there are to be read, of records or out of them."""
@@ -45,11 +45,10 @@ class Mover(Protocol):
         """What is to be sent."""
 
     def write(self, connection: SSL.Connection, data: memoryview, socket: int) -> bool:
-        """Bytes for the peer, to the descriptor ``socket`` that does not block; what it does not take is
-        there to :meth:`take`, as is all if something was before.
+        """Bytes for the peer to ``socket``, a descriptor that does not block, or -1 for none.
 
         Returns:
-            whether there is something to take.
+            whether there is something to :meth:`take`: what the socket did not take, or all.
 
         Raises:
             SSL.Error: the connection has failed.
@@ -61,8 +60,9 @@ class PublicMover:
     """By pyOpenSSL's interface."""
 
     def lend(self, connection: SSL.Connection, ciphertext: memoryview, use: Callable[[], None]) -> None:
-        feed(connection, ciphertext)
-        use()
+        for start in range(0, len(ciphertext), MAX_RECORDS_BYTES):
+            feed(connection, ciphertext[start : start + MAX_RECORDS_BYTES])
+            use()
 
     def waiting(self, connection: SSL.Connection) -> int:
         return MAX_RECORDS_BYTES
@@ -102,47 +102,38 @@ class DirectMover:
     """
 
     def __init__(self, lib: Any, ffi: Any) -> None:
-        self._read, self._pending, self._get_error = lib.SSL_read, lib.SSL_pending, lib.SSL_get_error
-        self._write, self._clear_errors = lib.SSL_write, lib.ERR_clear_error
+        self._read, self._write = lib.SSL_read, lib.SSL_write
+        self._pending, self._get_error = lib.SSL_pending, lib.SSL_get_error
         self._want_read, self._want_write = lib.SSL_ERROR_WANT_READ, lib.SSL_ERROR_WANT_WRITE
-        self._syscall, self._ffi = lib.SSL_ERROR_SYSCALL, ffi
+        self._by_system, self._forget_errors = lib.SSL_ERROR_SYSCALL, lib.ERR_clear_error
+        self._set_bio, self._set_fd, self._free = lib.SSL_set_bio, lib.SSL_set_fd, lib.BIO_free
+        self._new_bio, self._memory, self._bio_of = lib.BIO_new, lib.BIO_s_mem(), lib.BIO_new_mem_buf
+        self._at_end = lib.BIO_set_mem_eof_return
         self._bio_read, self._bio_write, self._bio_data = lib.BIO_read, lib.BIO_write, lib.BIO_get_mem_data
-        self._bio_new, self._bio_memory, self._bio_of = lib.BIO_new, lib.BIO_s_mem(), lib.BIO_new_mem_buf
-        self._bio_no_end, self._set_bio, self._set_fd = lib.BIO_set_mem_eof_return, lib.SSL_set_bio, lib.SSL_set_fd
-        self._null = ffi.NULL
+        self._ffi, self._null = ffi, ffi.NULL
         self._pointer, self._view = ffi.from_buffer, ffi.buffer
         self._new = ffi.new_allocator(should_clear_after_alloc=False)
         for name in ("_ssl", "_into_ssl", "_from_ssl", "_raise_ssl_error"):
             getattr(SSL.Connection(SSL.Context(SSL.TLS_METHOD)), name)
 
     def lend(self, connection: Any, ciphertext: memoryview, use: Callable[[], None]) -> None:
-        size = len(ciphertext)
-        if size < _MIN_LENT_BYTES or self._bio_data(connection._into_ssl, self._null):
+        if len(ciphertext) < _MIN_LENT_BYTES or self._bio_data(connection._into_ssl, self._null):
             feed(connection, ciphertext)
             use()
             return
         with self._pointer(ciphertext) as start:
-            lent = self._bio_of(start, size)
-            self._bio_no_end(lent, -1)
-            self._set_bio(connection._ssl, lent, connection._from_ssl)
-            connection._into_ssl = lent
+            lent = self._made(self._bio_of(start, len(ciphertext)))
+            self._at_end(lent, -1)  # more may come
+            self._set_into(connection, lent)
             try:
                 use()
             finally:
                 if connection._into_ssl == lent:
                     self._take_back(connection)
 
-    def _take_back(self, connection: Any) -> None:
-        memory = self._bio_new(self._bio_memory)
-        where = self._ffi.new("char **")
-        size = self._bio_data(connection._into_ssl, where)
-        if size:
-            self._bio_write(memory, where[0], size)
-        self._set_bio(connection._ssl, memory, connection._from_ssl)
-        connection._into_ssl = memory
-
     def waiting(self, connection: Any) -> int:
-        return cast("int", self._bio_data(connection._into_ssl, self._null) + self._pending(connection._ssl))
+        found: int = self._bio_data(connection._into_ssl, self._null) + self._pending(connection._ssl)
+        return found
 
     def buffer(self, size: int) -> memoryview:
         return memoryview(self._view(self._new("char[]", size)))
@@ -166,27 +157,47 @@ class DirectMover:
         return memoryview(self._view(memory, self._bio_read(connection._from_ssl, memory, size)))
 
     def write(self, connection: Any, data: memoryview, socket: int) -> bool:
-        waits = self._bio_data(connection._into_ssl, self._null) or self._bio_data(connection._from_ssl, self._null)
-        if socket < 0 or waits:
+        # OpenSSL has either a socket on both sides or memory on both, and what is in the memory is lost.
+        into, out = connection._into_ssl, connection._from_ssl
+        if socket < 0 or self._bio_data(into, self._null) or self._bio_data(out, self._null):
             connection.sendall(data)
             return True
         ssl, size = connection._ssl, len(data)
         with self._pointer(data) as start:
-            into, out = self._bio_new(self._bio_memory), self._bio_new(self._bio_memory)
-            self._set_fd(ssl, socket)
-            done = self._write(ssl, start, size)
+            into, out = self._made(self._new_bio(self._memory)), self._made(self._new_bio(self._memory))
+            if not self._set_fd(ssl, socket):
+                self._free(into)
+                self._free(out)
+                raise MemoryError
+            written = self._write(ssl, start, size)
             number = self._ffi.errno
-            failed = self._get_error(ssl, done) if done <= 0 else 0
+            failed = 0 if written > 0 else self._get_error(ssl, written)
             self._set_bio(ssl, into, out)
             connection._into_ssl, connection._from_ssl = into, out
             if failed == self._want_write:
-                connection._raise_ssl_error(ssl, self._write(ssl, start, size))
-            elif failed == self._syscall:
-                self._clear_errors()
+                # The same call again goes on with the records that the socket had no room for.
+                written = self._write(ssl, start, size)
+            elif failed == self._by_system:
+                self._forget_errors()
                 raise OSError(number, os.strerror(number))
-            elif failed:
-                connection._raise_ssl_error(ssl, done)
-            return bool(failed)
+            connection._raise_ssl_error(ssl, written)
+        return bool(failed)
+
+    def _take_back(self, connection: Any) -> None:
+        """What was not read is copied: who lent it needs the place."""
+        own, where = self._made(self._new_bio(self._memory)), self._ffi.new("char **")
+        if rest := self._bio_data(connection._into_ssl, where):
+            self._bio_write(own, where[0], rest)
+        self._set_into(connection, own)
+
+    def _set_into(self, connection: Any, bio: Any) -> None:
+        self._set_bio(connection._ssl, bio, connection._from_ssl)  # frees what it had
+        connection._into_ssl = bio
+
+    def _made(self, bio: Any) -> Any:
+        if bio == self._null:
+            raise MemoryError
+        return bio
 
     def _ended(self, connection: Any, result: int) -> bool:
         """Whether the peer closed; else more must come first."""

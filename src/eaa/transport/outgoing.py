@@ -44,16 +44,19 @@ class Outgoing:
         return False
 
     def hold_nothing(self) -> None:
-        """From now on, the application waits as soon as anything does, and until nothing does."""
-        self._low_water = 0
-        self._transport.set_write_buffer_limits(0)
-        # Of another loop, an empty buffer does not say that all is with the kernel.
+        """From now on, the application waits as soon as anything does and until nothing does.
+
+        Nothing changes on a loop other than asyncio's: there an empty buffer does not say that all that
+        was written is with the kernel.
+        """
         if isinstance(self._loop, asyncio.SelectorEventLoop) and not self._transport.is_closing():
+            self._low_water = 0
+            self._transport.set_write_buffer_limits(0)
             self._socket = self._transport.get_extra_info("socket").fileno()
 
     @property
     def socket(self) -> int:
-        """The descriptor that all was written to, and more may be past the transport; -1 while there is none."""
+        """Where the next bytes may be written past the transport, a descriptor; -1 while they may not."""
         return -1 if self._transport.get_write_buffer_size() else self._socket
 
     def expect_reading(self, seconds: float, unread: Callable[[], None]) -> None:

@@ -103,7 +103,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         try:
             waits = channel.send_frames(frames, self._writer.socket if self._writer else -1)
         except OSError as error:
-            self._end(as_eaa_error(error))
+            self._failed(as_eaa_error(error))
             self.cut()
         else:
             if waits:
@@ -128,9 +128,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
             if self._channel is not None:
                 self._channel.fail(error)
                 self._flush()
-            if self._role is Role.SERVER:
-                log_failure(error, self._role, self._peer_address())
-            self._end(error)
+            self._failed(error)
 
     def cut(self) -> None:
         """Drop the connection with all that waits to be sent."""
@@ -184,7 +182,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         data = receive_buffer()[:nbytes]
         if self._channel is not None:
-            self._fed(self._channel, data)
+            self._channel.lend(data, self._came)
         elif not self._over:
             # uvloop cannot pause reading from the start.
             self._before += data
@@ -204,10 +202,10 @@ class ChannelProtocol(asyncio.BufferedProtocol):
             error = as_eaa_error(exc) if exc else None
             if error is None:
                 self.eof_received()
-            if not self._over:
-                if error is not None and self._role is Role.SERVER:
-                    log_failure(error, self._role, self._peer_address())
-                self._end(error)
+            if not self._over and error is not None:
+                self._failed(error)
+            elif not self._over:
+                self._end(None)
         if self._writer is not None:
             self._writer.gone()
         if self._counted and self._half_open is not None:
@@ -232,11 +230,9 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         self._channel.feed(bytes(self._before))
         self._before.clear()
 
-    def _fed(self, channel: Channel, data: memoryview) -> None:
-        if not self._over:
-            channel.lend(data, self._came)
-
     def _came(self) -> None:
+        if self._over:
+            return
         try:
             done = self.pass_on(self._require_channel())
         except Exception as error:
@@ -353,6 +349,11 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         if not self._writer.write(self._channel.take_buffer(), answer=answer):
             self.abort(RemoteProtocolError("the peer does not read what it asks for", detail="unread"))
             self.cut()
+
+    def _failed(self, error: EAAError) -> None:
+        if self._role is Role.SERVER:
+            log_failure(error, self._role, self._peer_address())
+        self._end(error)
 
     def _end(self, error: EAAError | None) -> None:
         self._over = True
