@@ -141,7 +141,7 @@ class Gate:
         self._reader.feed(data)
 
     def pass_on(self, buffer: memoryview) -> tuple[memoryview, int, memoryview]:
-        """The DATA frames that ``buffer`` begins with, as of :meth:`FrameReader.pass_on`: each is admitted.
+        """The DATA frames that ``buffer`` begins with, as of :meth:`FrameReader.pass_on`: admitted here too.
 
         None, as long as the gate is not open or there are events: they come first.
         """

@@ -113,7 +113,7 @@ class Channel:
         """Give ``send`` the DATA frames that have come, for :meth:`send_frames` of another channel.
 
         Only on an open channel of profile ``exporter-v1``, and only when there are no events before them.
-        It is the gate that admits each frame here too.
+        It is the gate that admits frames here too.
 
         Args:
             send: called with frames and how many bytes their bodies have.
