@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 from contextlib import suppress
 from dataclasses import replace
@@ -218,6 +219,34 @@ def test_bytes_go_to_the_socket_and_wait_nowhere(vendor: Vendor, monkeypatch: py
     configs = Configs(vendor.config(), vendor.config(mutual=True))
     assert run(exchanged(vendor, configs, vendor.config(), vendor.config(mutual=True))) == DATA
     assert mover.past > len(DATA)  # there and back; what a socket has no room for goes the other way
+
+
+def test_a_socket_that_fails_is_logged_once_with_its_cause(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(engine, "_MOVER", _Broken(vars(SSL)["_lib"], vars(SSL)["_ffi"]))
+
+    async def scenario() -> None:
+        async with (
+            workload(vendor.config(mutual=True)) as upstream,
+            inclavared(upstream, vendor) as (service, where),
+        ):
+            stream = await open_attested_connection(where, vendor.config())
+            stream.write(b"first")  # not passed on: it decides what the connection is for
+            with pytest.raises(RemoteProtocolError) as caught:
+                await stream.readexactly(5)
+            assert caught.value.code == "remote_protocol.truncated"
+            await until(lambda: service.metrics.get(names.OPEN_CONNECTIONS) == 0)
+
+    run(scenario())
+    assert len([line for line in caplog.messages if "Broken pipe" in line]) == 1
+
+
+class _Broken(DirectMover):
+    def write(self, connection: object, data: memoryview, socket: int) -> bool:
+        if socket < 0:
+            return super().write(connection, data, socket)
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
 class _Counting(DirectMover):
