@@ -26,8 +26,8 @@ from eaa.endorsements.amd_roots import AMD_ARKS, AMD_ISSUERS
 from eaa.endorsements.x509 import Certificate, parse_certificate
 from eaa.evidence.snp import parse_snp_report
 from eaa.evidence.snp_evidence import parse_snp_evidence
-from eaa.verify.p384 import P384Library, p384_key
-from eaa.verify.p384_libraries import aws_lc
+from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaLibrary
+from eaa.verify.ecdsa_libraries import aws_lc
 from eaa.verify.result import Binding
 from eaa.verify.snp import SnpMemo, verify_report
 from eaa.verify.snp_signatures import rsa_key, verify_rsa_pss
@@ -48,9 +48,9 @@ def run(*, quick: bool) -> Iterator[Row]:
     given = complete_chain(SnpEndorsements(vcek, None, None, None), (*AMD_ISSUERS, *AMD_ARKS))
     memo = SnpMemo(4)
 
-    def ours(memo: SnpMemo, p384: P384Library = p384_key) -> None:
+    def ours(memo: SnpMemo, ecdsa: EcdsaLibrary = CRYPTOGRAPHY) -> None:
         report = parse_snp_evidence(wrapped).report
-        _verify(report, given, AMD_ARKS, _NOW, memo, without_list=True, p384=p384)
+        _verify(report, given, AMD_ARKS, _NOW, memo, without_list=True, ecdsa=ecdsa)
 
     report = parse_snp_evidence(wrapped).report
     with_list, fast = _simulated(), aws_lc()
@@ -89,13 +89,13 @@ def run(*, quick: bool) -> Iterator[Row]:
 
 
 def _in_threads(
-    report: bytes, given: SnpEndorsements, fast: P384Library, rounds: int, calls: int
+    report: bytes, given: SnpEndorsements, fast: EcdsaLibrary, rounds: int, calls: int
 ) -> Iterator[Row]:
     """Warm verifications in a second by two threads, as a multiple of one's."""
-    for name, p384 in (("cryptography", p384_key), ("AWS-LC", fast)):
+    for name, ecdsa in (("cryptography", CRYPTOGRAPHY), ("AWS-LC", fast)):
         memo = SnpMemo(4)
         work = batch_of(
-            partial(_verify, report, given, AMD_ARKS, _NOW, memo, without_list=True, p384=p384), calls
+            partial(_verify, report, given, AMD_ARKS, _NOW, memo, without_list=True, ecdsa=ecdsa), calls
         )
         times = interleave({"one": work, "two": in_threads(work, 2)}, rounds)
         scaling = times.ratio("one", "two")
@@ -110,11 +110,11 @@ def _verify(
     memo: SnpMemo,
     *,
     without_list: bool,
-    p384: P384Library = p384_key,
+    ecdsa: EcdsaLibrary = CRYPTOGRAPHY,
 ) -> object:
     return verify_report(
         report, endorsements=endorsements, trust_anchors=anchors, binding=Binding(), now=now, memo=memo,
-        allow_missing_crl=without_list, p384=p384,
+        allow_missing_crl=without_list, ecdsa=ecdsa,
     )  # fmt: skip
 
 

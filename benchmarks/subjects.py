@@ -21,6 +21,7 @@ from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.x509 import Certificate
 from eaa.verify.dcap import Memo, verify_quote
 from eaa.verify.dcap_result import VerifiedDcapEvidence
+from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaLibrary
 from eaa.verify.result import Binding
 from tests.vectors.manifest import VECTORS, quote_vector
 
@@ -48,7 +49,9 @@ class Subject:
         assert collateral is not None
         return collateral
 
-    def verify(self, collateral: IntelCollateral, memo: Memo) -> VerifiedDcapEvidence:
+    def verify(
+        self, collateral: IntelCollateral, memo: Memo, ecdsa: EcdsaLibrary = CRYPTOGRAPHY
+    ) -> VerifiedDcapEvidence:
         return verify_quote(
             self.quote,
             collateral=collateral,
@@ -56,11 +59,14 @@ class Subject:
             binding=Binding(),
             now=self.now,
             memo=memo,
+            ecdsa=ecdsa,
         )
 
-    def verify_cold(self, collateral: IntelCollateral | None = None) -> VerifiedDcapEvidence:
+    def verify_cold(
+        self, collateral: IntelCollateral | None = None, ecdsa: EcdsaLibrary = CRYPTOGRAPHY
+    ) -> VerifiedDcapEvidence:
         """With nothing remembered; without ``collateral`` from the bytes of it too."""
-        return self.verify(collateral or self.read(), Memo(1))
+        return self.verify(collateral or self.read(), Memo(1), ecdsa)
 
     def peer_read(self) -> dcap_qvl.QuoteCollateralV3:
         return dcap_qvl.QuoteCollateralV3.from_json(self.collateral.decode())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from eaa.appraisal.policy import Policy
     from eaa.appraisal.result import AttestationResult
-    from eaa.verify.p384 import P384Library
+    from eaa.verify.ecdsa import EcdsaLibrary
     from eaa.verify.result import VerifiedEvidence
     from eaa.verify.schemes import Endorsements, Memos, TrustRoot
 
@@ -44,7 +44,7 @@ def verify(
     config_id: bytes | None = None,
     trust_anchors: Sequence[TrustRoot] | None = None,
     allow_missing_crl: bool = False,
-    p384: P384Library | None = None,
+    ecdsa: EcdsaLibrary | None = None,
 ) -> VerifiedEvidence:
     """Verify that ``evidence`` is genuine; raise if it is not.
 
@@ -63,8 +63,8 @@ def verify(
         trust_anchors: the only roots to believe; by default those of the evidence's vendor.
         allow_missing_crl: verify an SNP report without AMD's revocation list. Whether a key was revoked is
             then not known, and the result says so.
-        p384: the library that checks the signatures of SNP reports, by default ``cryptography``; see
-            :mod:`eaa.verify.p384`.
+        ecdsa: the library that checks ECDSA signatures of quotes and SNP reports; by default
+            ``cryptography``, see :mod:`eaa.verify.ecdsa`.
 
     Raises:
         FormatError: the evidence or an endorsement is malformed.
@@ -75,7 +75,7 @@ def verify(
             another vendor's.
     """
     from eaa.endorsements.evidence_kinds import recognise_evidence
-    from eaa.verify.p384 import p384_key
+    from eaa.verify.ecdsa import CRYPTOGRAPHY
     from eaa.verify.result import Binding
     from eaa.verify.schemes import SCHEMES, Question
 
@@ -88,7 +88,7 @@ def verify(
         now=now,
         memos=_process_memos(),
         allow_missing_crl=allow_missing_crl,
-        p384=p384 or p384_key,
+        ecdsa=ecdsa or CRYPTOGRAPHY,
     )
     return SCHEMES[found.kind].verify(question)
 

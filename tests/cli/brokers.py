@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ from tests.cli.serving import Serving, serving
 from tests.fakes.kbs_client import Guest, KbsClient, TeeKey
 from tests.fakes.simulated_amd import seed_simulated_amd
 
-__all__ = ["QUIET", "Broker", "broker", "claims_of", "simulated_td"]
+__all__ = ["QUIET", "Broker", "broker", "simulated_td"]
 
 #: Without the two listeners that a test of HTTP does not need.
 QUIET = ("--http", "127.0.0.1:0", "--listen", "", "--client-api", "")
@@ -117,10 +115,3 @@ def simulated_td(vendor: Path) -> StoredSimulatedAttester:
         fields={},
         debug=False,
     )
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    """The claims in ``token``, unverified."""
-    part = token.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return claims

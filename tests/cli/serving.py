@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.cli.running import Run, process_env
 
@@ -88,3 +90,16 @@ def finish(module: str, *args: object, env: Mapping[str, str] | None = None) -> 
         argv(module, *args), capture_output=True, timeout=_SECONDS, check=False, env=process_env(env)
     )
     return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def until(holds: Callable[[], object], seconds: float = _SECONDS) -> None:
+    """Wait for ``holds``."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.05)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that ``pid`` started and that are not over."""
+    return [int(item) for item in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -112,7 +112,7 @@ def test_an_implausible_clock_fails(year: int) -> None:
     assert (found["system clock"].status, found["system clock"].needed) == ("fail", True)
 
 
-def test_expired_anchors(tmp_path: Path) -> None:
+def test_expired_anchors() -> None:
     anchors = [item for item in verifying(datetime(2040, 1, 1, tzinfo=UTC)) if item.name == "trust anchor"]
     assert [(item.status, item.needed) for item in anchors] == [
         ("pass", False), ("fail", False), *[("pass", False)] * 3,

@@ -6,15 +6,14 @@ import json
 import os
 import re
 import signal
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.serving import Serving, finish, serving
+from tests.cli.serving import Serving, finish, serving, until
 
 NAMES = ("--attester", "simulated", "--verifier", "simulated")
 LOCAL = ("--listen", "127.0.0.1:0", "--mutual", *NAMES)
@@ -39,13 +38,6 @@ def fetch(service: Serving, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
-
-
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def talk(service: Serving, env: dict[str, str]) -> str:

@@ -22,7 +22,8 @@ from eaa.evidence.signed_enclave import parse_signed_enclave
 from eaa.evidence.tdx import TdReport
 from eaa.storage.reference_store import ReferenceStore
 from tests.cli.conftest import NONCE, Files
-from tests.cli.running import Run, run, start
+from tests.cli.mrverify_folder import Folder
+from tests.cli.running import start
 from tests.fakes.enclave_signer import metadata, signed_shared_object, signed_sigstruct
 from tests.fakes.sdk_enclave import sdk_enclave, sdk_metadata
 
@@ -31,21 +32,6 @@ SKELETON = bytes(4096) + b"\x90" * 5000 + struct.pack("<QBQ", 0, 0, 0)
 MR_ENCLAVE = measure_enclave(parse_skeleton(SKELETON, 2))
 SIGSTRUCT = signed_sigstruct(enclave_hash=MR_ENCLAVE, isv_prod_id=7, isv_svn=3)
 STREAM = b"ECREATE\x00" + struct.pack("<IQ44x", 1, 0x2000)
-
-
-class Folder:
-    """Files, and the store beside them."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.store = ReferenceStore(path / "store")
-
-    def write(self, name: str, data: bytes) -> Path:
-        (self.path / name).write_bytes(data)
-        return self.path / name
-
-    def run(self, *args: object) -> Run:
-        return run("mrverify", "--store", self.store.path, *args)
 
 
 @pytest.fixture

@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from eaa.cli.td_options import TD_FIELDS
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.tdx import TdReport
-from eaa.storage.reference_store import ReferenceStore
 from tests.cli.conftest import NONCE, Files
-from tests.cli.running import Run, run
+from tests.cli.mrverify_folder import Folder
 
 MR_TD, RT_MR1 = "aa" * 48, "bb" * 48
 
 
-class Store:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.store = ReferenceStore(path / "store")
-
-    def run(self, *args: object) -> Run:
-        return run("mrverify", "--store", self.store.path, *args)
-
-    def json(self, *args: object) -> dict[str, Any]:
-        done = self.run(*args, "-o", "json")
-        assert (done.code, done.err) == (done.json["exit_code"], "")
-        return done.json
-
-    def write(self, name: str, data: bytes) -> Path:
-        (self.path / name).write_bytes(data)
-        return self.path / name
-
-
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+def store(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
 
 
 def report_of(guest: Files) -> TdReport:
@@ -57,7 +37,7 @@ def option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def test_values_as_they_are_given(store: Store) -> None:
+def test_values_as_they_are_given(store: Folder) -> None:
     found = store.json("--mr-td", MR_TD.upper(), "--rt-mr1", RT_MR1, "--xfam", "e7" + "00" * 7)
     assert (found["tee"], found["measurements"], found["code"]) == ("tdx", [MR_TD], "measurement.recorded")
     values = {"mr_td": MR_TD, "rt_mr1": RT_MR1, "xfam": "e7" + "00" * 7}
@@ -71,7 +51,7 @@ def test_values_as_they_are_given(store: Store) -> None:
     )
 
 
-def test_a_mask(store: Store) -> None:
+def test_a_mask(store: Folder) -> None:
     mask = "0100000000000000"
     done = store.run("--mr-td", MR_TD, "--td-attributes", f"{'00' * 8}/{mask}")
     assert done.code == 0
@@ -80,7 +60,7 @@ def test_a_mask(store: Store) -> None:
     assert entry.values == {"mr_td": MR_TD, "td_attributes": {"value": "00" * 8, "mask": mask}}
 
 
-def test_labels_tell_apart_what_differs_in_a_register_only(store: Store) -> None:
+def test_labels_tell_apart_what_differs_in_a_register_only(store: Folder) -> None:
     labels = {store.json("--mr-td", MR_TD, *more)["recorded"]["label"] for more in (
         (), ("--rt-mr1", RT_MR1), ("--rt-mr2", RT_MR1), ("--rt-mr1", MR_TD),
     )}  # fmt: skip
@@ -89,7 +69,7 @@ def test_labels_tell_apart_what_differs_in_a_register_only(store: Store) -> None
 
 
 @pytest.mark.parametrize("name", ["mr_td", *TD_FIELDS])
-def test_a_quote_is_compared_with_what_was_given(store: Store, guest: Files, name: str) -> None:
+def test_a_quote_is_compared_with_what_was_given(store: Folder, guest: Files, name: str) -> None:
     right = hex_of(report_of(guest), name)
     words = ("--from-quote", guest.quote, "--unverified")
     found = store.json(*words, option(name), right)
@@ -106,7 +86,7 @@ def test_a_quote_is_compared_with_what_was_given(store: Store, guest: Files, nam
     assert len(store.store.entries()) == 1
 
 
-def test_fields_of_the_quote_are_recorded_with_mrtd(store: Store, guest: Files) -> None:
+def test_fields_of_the_quote_are_recorded_with_mrtd(store: Folder, guest: Files) -> None:
     report = report_of(guest)
     fields = [word for name in reversed(TD_FIELDS) for word in ("--field", name)]
     found = store.json("--from-quote", guest.quote, "--unverified", *fields)
@@ -124,14 +104,14 @@ def test_fields_of_the_quote_are_recorded_with_mrtd(store: Store, guest: Files) 
     assert (done.code, done.json["code"]) == (10, "appraisal.rt_mr2")
 
 
-def test_checking_records_nothing(store: Store, guest: Files) -> None:
+def test_checking_records_nothing(store: Folder, guest: Files) -> None:
     words = ("--from-quote", guest.quote, "--unverified", "--check", "--mr-td")
     assert store.json(*words, hex_of(report_of(guest), "mr_td"))["code"] == "measurement.checked"
     assert store.json(*words, MR_TD)["code"] == "measurement.mismatch"
     assert not store.store.path.exists()
 
 
-def test_a_bare_td_report_in_hexadecimal(store: Store, guest: Files) -> None:
+def test_a_bare_td_report_in_hexadecimal(store: Folder, guest: Files) -> None:
     report = report_of(guest)
     name = store.write("report.hex", report.raw.hex().encode())
     found = store.json("--from-quote", name, "--unverified", "--field", "rt_mr0")
@@ -143,14 +123,14 @@ def test_a_bare_td_report_in_hexadecimal(store: Store, guest: Files) -> None:
     assert "the TD report was not verified" in found["notes"][0]
 
 
-def test_a_report_for_the_own_host_only(store: Store) -> None:
+def test_a_report_for_the_own_host_only(store: Folder) -> None:
     raw = struct.pack("<B1023x", 0x81)
     done = store.run("--from-quote", store.write("tdreport", raw), "--unverified")
     assert done.code == 20
     assert "its fields are not decoded here" in done.out
 
 
-def test_an_enclave_has_no_registers(store: Store, enclave: Files) -> None:
+def test_an_enclave_has_no_registers(store: Folder, enclave: Files) -> None:
     for words in (("--mr-td", MR_TD), ("--rt-mr1", RT_MR1), ("--field", "rt_mr1")):
         done = store.run("--from-quote", enclave.quote, "--unverified", *words)
         assert (done.code, done.out) == (2, "")

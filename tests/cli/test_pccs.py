@@ -10,8 +10,6 @@ import shlex
 import signal
 import ssl
 import textwrap
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from eaa.cli.pccs import pccs
 from eaa.services.pccs.config import PccsConfig, load_config
 from eaa.services.pccs.metrics import FAMILIES
 from tests.cli.authority import Authority
-from tests.cli.serving import finish, serving
+from tests.cli.serving import children, finish, serving, until
 from tests.fakes.emulated_vendors import EmulatedVendors
 from tests.service.test_pccs_api import FMSPC, upload
 
@@ -36,18 +34,6 @@ MANIFEST = (REPOSITORY / "deploy" / "kubernetes" / "pccs.yaml").read_text("utf-8
 OPTIONS = {word for option in pccs.params for word in option.opts}
 _SECONDS = 30.0
 TOKEN = "a-token-of-tests"
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Wait for ``holds``."""
-    deadline = time.monotonic() + _SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.05)
-
-
-def children(pid: int) -> list[int]:
-    return [int(item) for item in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_help_names_every_option_and_exit_code() -> None:

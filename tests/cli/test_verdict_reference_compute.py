@@ -544,7 +544,7 @@ def test_snp_against_what_the_library_publishes() -> None:
     ]
 
 
-def test_snp_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snp_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "eaa.cli.verdict_reference_compute_snp_library", None)
     machine = ("--vcpus", "1", "--vcpu-type", "EPYC-Milan")
     refused(2, "pip install eaa[snp-measure]", "compute", "snp", "--firmware", "OVMF.fd", *machine)

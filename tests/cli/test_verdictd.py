@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,24 +22,12 @@ from eaa.attester.simulated import write_collateral
 from eaa.cli.verdictd import verdictd
 from eaa.services.verdictd.config import VerdictdConfig
 from tests.cli.authority import Authority
-from tests.cli.brokers import QUIET, Broker, broker, claims_of, simulated_td
-from tests.cli.serving import finish
-from tests.fakes.kbs_client import KbsClientError
+from tests.cli.brokers import QUIET, Broker, broker, simulated_td
+from tests.cli.serving import children, finish, until
+from tests.fakes.kbs_client import KbsClientError, claims_of
 
 PATH, SECRET = "default/key/1", b"what nobody but the guest may read"
 _SECONDS = 30.0
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Wait for ``holds``."""
-    deadline = time.monotonic() + _SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.05)
-
-
-def children(pid: int) -> list[int]:
-    return [int(item) for item in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def misconfigured(*options: object, says: str, env: Mapping[str, str] | None = None) -> str:

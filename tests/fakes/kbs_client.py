@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
-__all__ = ["KEY_KINDS", "VERSIONS", "Guest", "KbsClient", "KbsClientError", "TeeKey"]
+__all__ = ["KEY_KINDS", "VERSIONS", "Guest", "KbsClient", "KbsClientError", "TeeKey", "claims_of"]
 
 VERSIONS = ("0.1.0", "0.1.1", "0.2.0", "0.4.0")
 #: What a guest's key may be, by the names that guest components have for it.
@@ -228,6 +228,12 @@ def _concat_kdf(shared: bytes, algorithm: bytes) -> bytes:
     """One round of RFC 7518 section 4.6.2 for 256 bits, without information on the parties."""
     fixed = len(algorithm).to_bytes(4) + algorithm + bytes(4) + bytes(4) + (256).to_bytes(4)
     return hashlib.sha256((1).to_bytes(4) + shared + fixed).digest()
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """The claims in ``token``, unverified."""
+    claims: dict[str, Any] = json.loads(_unb64url(token.split(".")[1]))
+    return claims
 
 
 def _digest(algorithm: str, data: bytes) -> bytes:

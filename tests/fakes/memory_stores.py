@@ -77,14 +77,12 @@ class MemoryResources:
     async def versions(self, path: ResourcePath) -> Sequence[ResourceInfo]:
         return [resource.info for resource in reversed(self.versions_of.get(path, []))]
 
-    async def set_enabled(
-        self, path: ResourcePath, enabled: bool, *, version: int | None = None, by: str, now: datetime
-    ) -> None:
+    async def set_enabled(self, path: ResourcePath, enabled: bool, *, version: int | None = None) -> None:
         for index in self._indices(path, version):
             old = self.versions_of[path][index]
             self.versions_of[path][index] = Resource(replace(old.info, enabled=enabled), old.content)
 
-    async def delete(self, path: ResourcePath, *, version: int | None = None, by: str, now: datetime) -> None:
+    async def delete(self, path: ResourcePath, *, version: int | None = None) -> None:
         gone = set(self._indices(path, version))
         left = [kept for index, kept in enumerate(self.versions_of[path]) if index not in gone]
         self.versions_of[path] = left
@@ -129,7 +127,7 @@ class MemoryKeys:
     async def versions(self, kid: str) -> Sequence[KeyInfo]:
         return [key.info for key in reversed(self.versions_of.get(kid, []))]
 
-    async def destroy(self, kid: str, *, version: int | None = None, by: str, now: datetime) -> None:
+    async def destroy(self, kid: str, *, version: int | None = None) -> None:
         versions = self.versions_of.get(kid, [])
         found = [i for i, key in enumerate(versions) if version in (None, key.info.version)]
         if not found:
@@ -195,7 +193,7 @@ class MemoryPolicies:
         old = await self.read(kind, policy_id, version=version)
         return await self.put(kind, policy_id, old.text, by=by, now=now)
 
-    async def delete(self, kind: PolicyKind, policy_id: str, *, by: str, now: datetime) -> None:
+    async def delete(self, kind: PolicyKind, policy_id: str) -> None:
         await self.read(kind, policy_id)
         self.deleted.add((kind, policy_id))
         self.changes += 1

@@ -187,9 +187,7 @@ def test_a_gpg_signature_of_another_image(registry: Registry, guest: Guest, gpg:
     assert not gpg.allows(name, guest.policy, tmp_path)
 
 
-def test_a_gpg_signature_with_a_bit_flipped(
-    registry: Registry, guest: Guest, gpg: Gpg, tmp_path: Path
-) -> None:
+def test_a_gpg_signature_with_a_bit_flipped(registry: Registry, guest: Guest, gpg: Gpg) -> None:
     guest.lookaside, guest.policy = str(gpg.registries / "default.yaml"), signed_by(gpg)
     name = f"{registry.address}/gpg/flipped:1"
     push(registry, "gpg/flipped:1", image("flipped"))

@@ -22,8 +22,7 @@ from eaa.storage.sealing.openbao_token import GivenToken
 from eaa.storage.sealing.uri import open_master_key
 from tests.fakes.data_keys import MemoryDataKeys
 from tests.fakes.openbao import OpenBao, Stalled
-
-KEY = bytes(range(32))
+from tests.interop.master_keys import KEY, refusal, unwrap, wrap
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +48,6 @@ def quick(
         "openbao:transit/eaa", url, ca_file=ca_file, retry_seconds=0.01, timeout_seconds=timeout_seconds
     )
     return OpenBaoMasterKey(http, "eaa", GivenToken(lambda: token))
-
-
-def wrap(master: MasterKey, key: bytes = KEY) -> bytes:
-    return asyncio.run(master.wrap(key))
-
-
-def unwrap(master: MasterKey, wrapped: bytes) -> bytes:
-    return asyncio.run(master.unwrap(wrapped))
-
-
-def refusal(master: MasterKey, wrapped: bytes | None = None) -> StorageError:
-    with pytest.raises(StorageError) as caught:
-        wrap(master) if wrapped is None else unwrap(master, wrapped)
-    return caught.value
 
 
 def test_it_unwraps_what_it_wrapped(bao: OpenBao, tmp_path: Path) -> None:

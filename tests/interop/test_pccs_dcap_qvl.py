@@ -14,12 +14,11 @@ import pytest
 from eaa.attester.simulated import SimulatedTdxGuest
 from eaa.endorsements.roots import INTEL_SGX_ROOTS
 from eaa.endorsements.x509 import parse_certificate_chain
+from tests.fakes.clock import Clock
 from tests.fakes.emulated_vendors import EmulatedVendors
 from tests.fakes.vendor import NOW, REPORT_DATA, make_platform
-from tests.service.pccss import ADMIN, V4, Clock, serving
+from tests.service.pccss import ADMIN, V4, serving
 from tests.vectors.manifest import Judge, Vector, needs_vectors, quote_vectors
-
-_CHAINS = ("tcb_info_issuer_chain", "qe_identity_issuer_chain", "pck_crl_issuer_chain")
 
 
 def _cases() -> list[Any]:

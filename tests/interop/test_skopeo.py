@@ -110,7 +110,7 @@ def test_a_new_key_is_kept_before_the_image_and_used_again(layout: Layout, tmp_p
     assert [item["size"] for item in versions["versions"]] == [32]
 
 
-def test_the_key_stays_if_the_push_fails(layout: Layout, tmp_path: Path) -> None:
+def test_the_key_stays_if_the_push_fails(layout: Layout) -> None:
     done = copied(
         "encrypt", layout.image, "docker://127.0.0.1:1/app:v1", "--key-id", "kbs:///default/key/kept"
     )

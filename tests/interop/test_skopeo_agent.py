@@ -97,7 +97,7 @@ def make_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         registry = stack.enter_context(Registry(folder / "registry"))
         served = stack.enter_context(_verdictd(folder))
         agents = {
-            module: stack.enter_context(_agent(folder / module, _params(module, served)))
+            module: stack.enter_context(_agent(folder / module, served.kbc_params(module)))
             for module in MODULES
         }
         with key_provider(wrap=_wrap) as provider:
@@ -135,12 +135,6 @@ def _agent(folder: Path, params: str) -> Iterator[RunningAgent]:
         folder, params, guest, channel=channel_of(guest, HARDWARE), patience=IMPATIENT
     ) as made:
         yield made
-
-
-def _params(module: str, served: Running) -> str:
-    if module == "cc_kbc":
-        return f"cc_kbc::{served.url}"
-    return f"eaa_kbc::{served.channel_address.removeprefix('tcp://')}"
 
 
 @pytest.fixture(params=MODULES, name="module")

@@ -15,14 +15,12 @@ import pytest
 
 from eaa.errors import ConfigError, StorageError
 from eaa.storage.sealing.envelope import Envelope
-from eaa.storage.sealing.master_key import MasterKey
 from eaa.storage.sealing.pkcs11_key import Pkcs11MasterKey
 from eaa.storage.sealing.pkcs11_uri import parse_pkcs11_uri
 from eaa.storage.sealing.uri import open_master_key
 from tests.fakes.data_keys import MemoryDataKeys
 from tests.fakes.softhsm import PIN, SoftHsm
-
-KEY = bytes(range(32))
+from tests.interop.master_keys import KEY, refusal, unwrap, wrap
 
 
 @pytest.fixture
@@ -33,20 +31,6 @@ def hsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoftHsm]:
     pkcs11.unload(made.module)
     yield made
     pkcs11.unload(made.module)
-
-
-def wrap(master: MasterKey, key: bytes = KEY) -> bytes:
-    return asyncio.run(master.wrap(key))
-
-
-def unwrap(master: MasterKey, wrapped: bytes) -> bytes:
-    return asyncio.run(master.unwrap(wrapped))
-
-
-def refusal(master: MasterKey, wrapped: bytes | None = None) -> StorageError:
-    with pytest.raises(StorageError) as caught:
-        wrap(master) if wrapped is None else unwrap(master, wrapped)
-    return caught.value
 
 
 def test_it_makes_its_key_and_unwraps_what_it_wrapped(hsm: SoftHsm) -> None:

@@ -11,21 +11,13 @@ from eaa.endorsements.collateral import IntelCollateral, SignedDocument
 from eaa.errors import EAAError, FormatError, UnsupportedError, VerificationError
 from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.verify.dcap import Memo
+from tests.fakes.bit_flips import flips
 from tests.fakes.vendor import KINDS, Evidence, Kind, shared_evidence, verify
 
 REFUSALS = (FormatError, UnsupportedError, VerificationError)
 DOCUMENTS = ("tcb_info", "qe_identity")
 PARTS = ("body", "signature", "issuer_chain")
 BYTES = ("root_ca_crl", "pck_crl", "pck_crl_issuer_chain")
-
-
-def flips(data: bytes, *, bits: int) -> Iterator[bytes]:
-    """``data`` with one bit flipped: at each byte, ``bits`` of its eight in turn."""
-    for index in range(len(data)):
-        for bit in range(bits):
-            flipped = bytearray(data)
-            flipped[index] ^= 1 << (index + bit) % 8
-            yield bytes(flipped)
 
 
 def refused(evidence: Evidence, memo: Memo) -> bool:

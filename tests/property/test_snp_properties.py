@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -23,18 +22,10 @@ from eaa.evidence.snp_certificates import (
 from eaa.evidence.snp_evidence import parse_snp_evidence
 from eaa.verify.snp import SnpMemo
 from tests.fakes.amd_vendor import SnpCase, SnpKind, make_snp_platform, shared_snp_case, verify_snp
+from tests.fakes.bit_flips import flips
 
 REFUSALS = (FormatError, UnsupportedError, VerificationError)
 MALFORMED = (FormatError, UnsupportedError)
-
-
-def flips(data: bytes, *, bits: int) -> Iterator[bytes]:
-    """``data`` with one bit flipped: at each byte, ``bits`` of its eight in turn."""
-    for index in range(len(data)):
-        for bit in range(bits):
-            flipped = bytearray(data)
-            flipped[index] ^= 1 << (index + bit) % 8
-            yield bytes(flipped)
 
 
 def refused(case: SnpCase, memo: SnpMemo) -> bool:

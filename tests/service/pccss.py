@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,15 @@ from eaa.services.pccs.core import Inputs
 from eaa.services.pccs.service import Pccs
 from eaa.services.pccs.upstream_sources import open_upstream
 from eaa.verify.fetched import TrustRoot
+from tests.fakes.clock import Clock
 from tests.fakes.emulated_vendors import EmulatedVendors
 from tests.fakes.upstream_server import Request, UpstreamServer
-from tests.fakes.vendor import NOW, make_platform
+from tests.fakes.vendor import make_platform
 
-__all__ = ["ADMIN", "USER", "V4", "Clock", "Served", "emulated", "serving"]
+__all__ = ["ADMIN", "USER", "V4", "Served", "emulated", "run", "serving"]
 
 ADMIN, USER = "admin-token-of-tests", "user-token-of-tests"
 V4 = "/sgx/certification/v4"
-
-
-@dataclass
-class Clock:
-    """What the service takes for the time."""
-
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @dataclass
@@ -114,3 +105,13 @@ def _flags(folder: Path, url: str, settings: dict[str, Any]) -> dict[str, Any]:
     for name, value in settings.items():
         flags[name] = {**flags.get(name, {}), **value} if isinstance(value, dict) else value
     return flags
+
+
+def run(folder: Path, work: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
+    """``work`` with what is served as :func:`serving` has it, from a folder in ``folder``."""
+
+    async def inner() -> None:
+        async with serving(folder / "s", **settings) as served:
+            await work(served)
+
+    asyncio.run(inner())

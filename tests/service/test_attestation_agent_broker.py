@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +22,7 @@ from eaa.services.attestation_agent.cache import CacheTerms
 from eaa.services.attestation_agent.patience import Patience
 from eaa.tls.peer import EvidenceKind
 from eaa.transport.config import ChannelConfig
+from tests.cli.serving import until
 from tests.fakes.agent_clients import AgentRefusal
 from tests.service.attestation_agents import Guest, RunningAgent, channel_of, running_agent
 from tests.service.verdictds import Hardware, Running, running
@@ -49,12 +50,6 @@ def verdictd(tmp_path: Path) -> Iterator[Running]:
         yield served
 
 
-def params_of(module: str, served: Running) -> str:
-    if module == "cc_kbc":
-        return f"cc_kbc::{served.url}"
-    return f"eaa_kbc::{served.channel_address.removeprefix('tcp://')}"
-
-
 @contextmanager
 def agent_of(folder: Path, params: str, guest: Guest | None = None, **options: Any) -> Iterator[RunningAgent]:
     attester = guest or Guest(HARDWARE)
@@ -80,13 +75,6 @@ def counted(served: Running, name: str) -> int:
     return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(f"kbs_{name}"))
 
 
-def until(met: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def put_many(served: Running) -> list[str]:
     """A hundred paths whose content is the path."""
     admin = served.admin()
@@ -105,7 +93,7 @@ def test_a_hundred_secrets_with_one_attestation(
 ) -> None:
     paths = put_many(verdictd)
     guest = Guest(HARDWARE, kind)
-    with agent_of(tmp_path, params_of("cc_kbc", verdictd), guest) as agent, ThreadPoolExecutor(16) as pool:
+    with agent_of(tmp_path, verdictd.kbc_params("cc_kbc"), guest) as agent, ThreadPoolExecutor(16) as pool:
         assert list(pool.map(lambda path: fetch(agent, path), paths)) == [path.encode() for path in paths]
     assert counted(verdictd, "auth_requests") == 1
     assert counted(verdictd, "attestation_requests") == 1
@@ -115,14 +103,14 @@ def test_a_hundred_secrets_with_one_attestation(
 def test_a_hundred_secrets_over_one_channel(verdictd: Running, tmp_path: Path) -> None:
     paths = put_many(verdictd)
     guest = Guest(HARDWARE)
-    with agent_of(tmp_path, params_of("eaa_kbc", verdictd), guest) as agent, ThreadPoolExecutor(16) as pool:
+    with agent_of(tmp_path, verdictd.kbc_params("eaa_kbc"), guest) as agent, ThreadPoolExecutor(16) as pool:
         assert list(pool.map(lambda path: fetch(agent, path), paths)) == [path.encode() for path in paths]
     assert guest.collected == 1
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_secret_is_fetched_once_and_kept(verdictd: Running, tmp_path: Path, module: str) -> None:
-    with agent_of(tmp_path, params_of(module, verdictd)) as agent:
+    with agent_of(tmp_path, verdictd.kbc_params(module)) as agent:
         with ThreadPoolExecutor(16) as pool:
             assert set(pool.map(lambda _: fetch(agent), range(64))) == {SECRET}
         released = counted(verdictd, "policy_evaluations")
@@ -134,7 +122,7 @@ def test_a_secret_is_fetched_once_and_kept(verdictd: Running, tmp_path: Path, mo
 
 def test_a_secret_is_fetched_anew_after_its_time(verdictd: Running, tmp_path: Path) -> None:
     cache = CacheTerms(seconds=0.2, refused_seconds=0)
-    with agent_of(tmp_path, params_of("cc_kbc", verdictd), cache=cache) as agent:
+    with agent_of(tmp_path, verdictd.kbc_params("cc_kbc"), cache=cache) as agent:
         assert fetch(agent) == SECRET
         verdictd.put_resource("default/key/1", b"another")
         assert fetch(agent) == SECRET
@@ -143,7 +131,7 @@ def test_a_secret_is_fetched_anew_after_its_time(verdictd: Running, tmp_path: Pa
 
 
 def test_without_a_cache_each_question_is_passed_on(verdictd: Running, tmp_path: Path) -> None:
-    with agent_of(tmp_path, params_of("cc_kbc", verdictd), cache=CacheTerms(0, 0, 0)) as agent:
+    with agent_of(tmp_path, verdictd.kbc_params("cc_kbc"), cache=CacheTerms(0, 0, 0)) as agent:
         assert [fetch(agent) for _ in range(3)] == [SECRET] * 3
     assert counted(verdictd, "resource_reads") == 3
     assert counted(verdictd, "auth_requests") == 1
@@ -155,7 +143,7 @@ def test_without_a_cache_each_question_is_passed_on(verdictd: Running, tmp_path:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_refused_policy_names_the_decision(verdictd: Running, tmp_path: Path, module: str) -> None:
     verdictd.put_policy(DENY, "resource")
-    with agent_of(tmp_path, params_of(module, verdictd)) as agent:
+    with agent_of(tmp_path, verdictd.kbc_params(module)) as agent:
         caught = refused(agent)
         assert (caught.status, caught.code) == ("PERMISSION_DENIED", "access_denied.refused")
         assert "fetching default/key/1" in caught.text
@@ -174,7 +162,7 @@ def test_a_refused_secret_is_not_asked_for_in_a_storm(
 ) -> None:
     verdictd.put_policy(DENY, "resource")
     cache = CacheTerms(refused_seconds=60)
-    with agent_of(tmp_path, params_of(module, verdictd), cache=cache) as agent:
+    with agent_of(tmp_path, verdictd.kbc_params(module), cache=cache) as agent:
         first = refused(agent, path)
         asked = counted(verdictd, "plugin_requests")
         with ThreadPoolExecutor(16) as pool:
@@ -189,7 +177,7 @@ def test_a_refused_guest_does_not_attest_in_a_storm(verdictd: Running, tmp_path:
     stranger = Guest(Hardware())  # of another vendor
     channel = channel_of(stranger, HARDWARE)
     cache = CacheTerms(refused_seconds=60)
-    with agent_of(tmp_path, params_of(module, verdictd), stranger, channel=channel, cache=cache) as agent:
+    with agent_of(tmp_path, verdictd.kbc_params(module), stranger, channel=channel, cache=cache) as agent:
         first = refused(agent)
         assert (first.status, first.code.partition(".")[0]) == ("PERMISSION_DENIED", "access_denied")
         doing = "attesting to " if module == "cc_kbc" else "opening an attested channel to "
@@ -205,7 +193,7 @@ def test_a_refused_guest_does_not_attest_in_a_storm(verdictd: Running, tmp_path:
 def test_verdictd_that_is_not_believed_gets_no_question(verdictd: Running, tmp_path: Path) -> None:
     guest = Guest(HARDWARE)
     channel = channel_of(guest, Hardware())  # believes another vendor
-    with agent_of(tmp_path, params_of("eaa_kbc", verdictd), guest, channel=channel) as agent:
+    with agent_of(tmp_path, verdictd.kbc_params("eaa_kbc"), guest, channel=channel) as agent:
         caught = refused(agent)
     assert (caught.status, caught.code) == ("PERMISSION_DENIED", "chain.untrusted_root")
     assert "--trust-anchor" in caught.text
@@ -217,7 +205,7 @@ def test_verdictd_that_shows_nothing_is_not_believed(tmp_path: Path) -> None:
     with running(tmp_path / "state", HARDWARE.source(), channel=nothing) as served:
         served.trust(HARDWARE)
         served.put_resource("default/key/1", SECRET)
-        with agent_of(tmp_path, params_of("eaa_kbc", served)) as agent:
+        with agent_of(tmp_path, served.kbc_params("eaa_kbc")) as agent:
             assert "opening an attested channel" in refused(agent).text
         assert counted(served, "plugin_requests") == 0
 
@@ -271,7 +259,7 @@ def test_a_broker_that_never_answers(tmp_path: Path, module: str) -> None:
 def test_a_token_that_ended_is_had_anew(tmp_path: Path) -> None:
     with serving(tmp_path / "state", tokens={"seconds": 10}) as served:
         served.put_resource("default/key/1", SECRET)
-        with agent_of(tmp_path, params_of("cc_kbc", served), cache=CacheTerms(0, 0, 0)) as agent:
+        with agent_of(tmp_path, served.kbc_params("cc_kbc"), cache=CacheTerms(0, 0, 0)) as agent:
             assert fetch(agent) == SECRET
             assert counted(served, "auth_requests") == 1
             # Handed out, it would end before it is of use.
@@ -291,7 +279,7 @@ def test_no_secret_is_in_a_log(
     caplog.set_level(logging.DEBUG)
     secret = os.urandom(24).hex().encode()
     verdictd.put_resource("default/key/2", secret)
-    with agent_of(tmp_path, params_of(module, verdictd)) as agent:
+    with agent_of(tmp_path, verdictd.kbc_params(module)) as agent:
         assert fetch(agent, "default/key/2") == secret
         refused(agent, "default/key/none")
         assert secret.decode() not in repr(agent.agent)

@@ -28,8 +28,9 @@ from eaa.services.attestation_agent.registers import (
     TdxRegisterFiles,
 )
 from eaa.tls.peer import Attester
+from tests.fakes.kbs_client import claims_of
 from tests.service.attestation_agents import Guest, running_agent
-from tests.service.verdictds import Hardware, guest_claims, running
+from tests.service.verdictds import Hardware, running
 
 SHA384 = HashAlgorithm.SHA384
 ZEROS = (bytes(48),) * 4
@@ -299,7 +300,7 @@ def test_registers_in_files(tmp_path: Path) -> None:
         assert caught.value.code == "attester.register"
 
 
-def test_a_merged_log_is_one(tmp_path: Path) -> None:
+def test_a_merged_log_is_one() -> None:
     with pytest.raises(FormatError):
         merged_log(CCEL, b"\x04\x00")
     entry = AaelEntry("d", "o", "c").event(4, SHA384).encode()
@@ -336,7 +337,7 @@ def test_verdictd_sees_what_the_guest_measured(tmp_path: Path) -> None:
                 entry = {"domain": "d", "operation": "o", "content": "rest"}
                 assert http.post("/aa/aael", json=entry).json() == {"success": "true"}
             token = json.loads(agent.grpc().call(f"{AA}/GetToken", TokenType="kbs").Token)["token"]
-        claims = guest_claims(token)["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
+        claims = claims_of(token)["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
         seen = [
             (event["index"], event["details"]["data"]["content"], event["digest_matches_event"])
             for event in claims["tdx"]["uefi_event_logs"]

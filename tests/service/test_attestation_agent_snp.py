@@ -18,9 +18,10 @@ from eaa.evidence.snp_evidence import parse_snp_evidence
 from eaa.evidence.snp_tcb import TcbVersion
 from eaa.transport.config import ChannelConfig
 from tests.fakes.agent_clients import AgentRefusal
+from tests.fakes.kbs_client import claims_of
 from tests.service.attestation_agents import RunningAgent, running_agent
 from tests.service.snp_guests import SnpEnclave, SnpHardware
-from tests.service.verdictds import Running, guest_claims, running
+from tests.service.verdictds import Running, running
 
 AA = "attestation_agent.AttestationAgentService"
 RESOURCE = "api.GetResourceService/GetResource"
@@ -155,7 +156,7 @@ def test_the_guest_surface(tmp_path: Path, verdictd: Running, hardware: SnpHardw
     evidence = parse_snp_evidence(shown)
     assert parse_snp_report(evidence.report).body.report_data == b"nonce".ljust(64, b"\0")
     assert [str(entry.name) for entry in evidence.certificates] == ["VCEK", "ASK", "ARK", "CRL"]
-    assert guest_claims(token)["submods"]["cpu0"]["ear.status"] == "affirming"
+    assert claims_of(token)["submods"]["cpu0"]["ear.status"] == "affirming"
 
 
 def test_init_data_is_the_host_data(tmp_path: Path, verdictd: Running, hardware: SnpHardware) -> None:

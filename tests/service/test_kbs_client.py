@@ -15,7 +15,8 @@ from eaa.attester.simulated import SimulatedTdxGuest
 from eaa.errors import AccessDenied, RemoteProtocolError, ResourceNotFound, SessionError
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.transport.kbs.client import KbsClient
-from tests.service.verdictds import Hardware, Running, guest_claims, running
+from tests.fakes.kbs_client import claims_of
+from tests.service.verdictds import Hardware, Running, running
 
 HARDWARE = Hardware()
 PATH, SECRET = "default/key/1", bytes(range(256)) * 3
@@ -126,7 +127,7 @@ def test_the_policy_that_is_asked_for(verdictd: Running) -> None:
         return await client.attest()
 
     token = guest(verdictd, attest, Attester(), policy="strict")
-    assert guest_claims(token)["submods"]["cpu0"]["ear.appraisal-policy-id"] == "strict"
+    assert claims_of(token)["submods"]["cpu0"]["ear.appraisal-policy-id"] == "strict"
 
 
 def fetch(path: str = PATH) -> Callable[[KbsClient, httpx.AsyncClient], Awaitable[bytes]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,17 @@ import httpx
 from eaa.attester.simulated import SimulatedPlatform
 from eaa.attester.simulated.certificates import chain_pem
 from eaa.codec.pem import encode_pem
+from tests.fakes.clock import Clock
 from tests.fakes.emulated_vendors import EmulatedVendors, enc_ppid_of, pck_levels
 from tests.fakes.upstream_server import Reply
 from tests.fakes.vendor import NOW, make_platform, make_vendor
-from tests.service.pccss import ADMIN, USER, V4, Clock, Served, emulated, serving
+from tests.service.pccss import ADMIN, USER, V4, Served, emulated, run
 
 QE_ID = "AB" * 16
 FMSPC = b"EAASIM".hex().upper()
 V3 = "/sgx/certification/v3"
 TDX = "/tdx/certification/v4"
 JSON, HTML = "application/json; charset=utf-8", "text/html; charset=utf-8"
-
-
-def run(folder: Path, work: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
-    async def inner() -> None:
-        async with serving(folder / "s", **settings) as served:
-            await work(served)
-
-    asyncio.run(inner())
 
 
 def pck_query(platform: SimulatedPlatform, **changes: str) -> dict[str, str]:

@@ -9,7 +9,6 @@ import resource
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,27 +30,14 @@ from eaa.services.pccs.schedule import platform_due
 from eaa.services.pccs.upstream import PckAnswer, PckQuestion, WireCertificate
 from eaa.storage.collateral import tables
 from eaa.storage.collateral.database import CollateralDatabase
+from tests.fakes.clock import Clock
 from tests.fakes.emulated_vendors import EmulatedVendors, pck_levels
 from tests.fakes.upstream_server import Request
 from tests.fakes.vendor import NOW, make_platform
-from tests.service.pccss import Clock
 
 _PLATFORMS, _REASSESSED, _PER_SECOND = 10_000, 600, 5
 _DOWN = timedelta(hours=4), timedelta(hours=10)
 _LIFETIME = timedelta(hours=12)
-_PATHS: dict[type[Subject], Callable[[Subject], tuple[str, dict[str, str]]]] = {
-    TcbInfoSubject: lambda item: (
-        f"/{item.tee}/certification/v4/tcb",  # type: ignore[union-attr]  # by its key
-        {"fmspc": item.fmspc.hex()},  # type: ignore[union-attr]
-    ),
-    IdentitySubject: lambda item: (
-        f"/{'tdx' if item.id == 'TD_QE' else 'sgx'}/certification/v4/"  # type: ignore[union-attr]
-        f"{'qve' if item.id == 'QVE' else 'qe'}/identity",  # type: ignore[union-attr]
-        {},
-    ),
-    PckCrlSubject: lambda item: ("/sgx/certification/v4/pckcrl", {"ca": item.ca}),  # type: ignore[union-attr]
-    RootCaCrlSubject: lambda item: ("/IntelSGXRootCA.der", {}),
-}
 
 
 class _Vendor:
@@ -85,7 +71,7 @@ class _Vendor:
     async def fetch(self, subject: Subject) -> Fetched:
         self._asked(subject.key)
         self._issue(self.clock.now.replace(minute=0, second=0, microsecond=0))
-        path, query = _PATHS[type(subject)](subject)
+        path, query = _path(subject)
         reply = self.answers.genuine(Request("GET", path, query, {}, b""))
         chain = next((value for name, value in reply.headers.items() if name.endswith("Chain")), "")
         return Fetched(reply.body, chain.encode())
@@ -110,6 +96,24 @@ class _Vendor:
             identity.issue_date, identity.next_update = at, at + _LIFETIME
         for authority in (vendor.root, vendor.platform_ca, vendor.processor_ca):
             authority.crl.this_update, authority.crl.next_update = at, at + _LIFETIME
+
+
+def _path(subject: Subject) -> tuple[str, dict[str, str]]:
+    """Where Intel has it."""
+    match subject:
+        case TcbInfoSubject(tee, fmspc):
+            return f"/{tee}/certification/v4/tcb", {"fmspc": fmspc.hex()}
+        case IdentitySubject(name):
+            return (
+                f"/{'tdx' if name == 'TD_QE' else 'sgx'}/certification/v4/"
+                f"{'qve' if name == 'QVE' else 'qe'}/identity",
+                {},
+            )
+        case PckCrlSubject(ca):
+            return "/sgx/certification/v4/pckcrl", {"ca": ca}
+        case RootCaCrlSubject():
+            return "/IntelSGXRootCA.der", {}
+    raise AssertionError(subject)
 
 
 _SUBJECTS: tuple[Subject, ...] = (

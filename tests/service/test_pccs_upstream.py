@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,19 +17,11 @@ from tests.fakes.amd_vendor import make_snp_platform
 from tests.fakes.emulated_vendors import EmulatedVendors, pck_levels
 from tests.fakes.upstream_server import Reply, Request
 from tests.fakes.vendor import make_platform, make_vendor
-from tests.service.pccss import Served, emulated, serving
+from tests.service.pccss import Served, emulated, run, serving
 from tests.service.test_pccs_api import FMSPC, QE_ID, pck_query
 
 _INTEGRITY = "The integrity of the data can't be verified."
 _ACCESS = "Unable to retrieve the collateral from the Intel SGX PCS."
-
-
-def run(folder: Path, work: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
-    async def inner() -> None:
-        async with serving(folder / "s", **settings) as served:
-            await work(served)
-
-    asyncio.run(inner())
 
 
 def _elsewhere(request: Request, reply: Reply) -> Reply:
@@ -269,13 +260,12 @@ def test_pck_certificates_that_are_not_the_platforms_are_not_kept(tmp_path: Path
     async def work(served: Served) -> None:
         platform = served.vendors.platforms[0]
         for number, spoil in enumerate((foreign, fmspc, ca, swapped)):
-            served.vendors.overrides[:] = [
-                lambda request, spoil=spoil: (
-                    spoil(request, served.vendors.genuine(request))  # type: ignore[misc]
-                    if "pckcerts" in request.path
-                    else None
-                )
-            ]
+
+            def spoilt(request: Request, spoil: Callable[[Request, Reply], Reply] = spoil) -> Reply | None:
+                pck = "pckcerts" in request.path
+                return spoil(request, served.vendors.genuine(request)) if pck else None
+
+            served.vendors.overrides[:] = [spoilt]
             query = pck_query(platform, qeid=f"{QE_ID}{number}")
             response = await served.get("pckcert", **query)
             assert response.status_code == 460, spoil

@@ -8,7 +8,6 @@ import json
 import logging
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -38,8 +37,6 @@ from tests.fakes.admin_server import AdminServer
 
 M = TypeVar("M", bound=Message)
 
-SOURCES = Path(__file__).resolve().parents[2] / "src"
-WIRE = "eaa/transport/grpc/wire"
 REGO = """package policy
 default allow = false
 allow { data.mrEnclave[_] == input.mrEnclave; input.svn >= data.svn }
@@ -397,16 +394,6 @@ def _self_signed() -> TlsFiles:
 
 
 # ── the wire ──
-
-
-@pytest.mark.parametrize("name", ["clientapi", "keyprovider"])
-def test_generated_code_is_that_of_its_source(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "grpc_tools.protoc", "-I", str(SOURCES), f"--python_out={tmp_path}"]
-    command += [f"--pyi_out={tmp_path}", f"{WIRE}/{name}.proto"]
-    subprocess.run(command, check=True, timeout=60, cwd=SOURCES)
-    for suffix in ("py", "pyi"):
-        file = f"{WIRE}/{name}_pb2.{suffix}"
-        assert (tmp_path / file).read_text("utf-8") == (SOURCES / file).read_text("utf-8")
 
 
 def test_every_method_of_the_source_is_in_the_table() -> None:

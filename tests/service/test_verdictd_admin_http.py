@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -371,5 +370,5 @@ def test_what_breaks_inside_is_not_shown(
     assert "42" not in answer.text
 
 
-def test_a_key_pair_of_the_first_start(server: AdminServer, tmp_path: Path) -> None:
+def test_a_key_pair_of_the_first_start(server: AdminServer) -> None:
     assert server.key_file.stat().st_mode & 0o777 == 0o600

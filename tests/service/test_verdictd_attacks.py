@@ -18,9 +18,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from eaa.attester.simulated import SimulatedTdxGuest
-from tests.fakes.kbs_client import KbsClient, KbsClientError, TeeKey
+from tests.fakes.kbs_client import KbsClient, KbsClientError, TeeKey, claims_of
 from tests.fakes.token_authority import b64url, sign_by_hand
-from tests.service.verdictds import Hardware, Running, guest_claims, running
+from tests.service.verdictds import Hardware, Running, running
 
 HARDWARE = Hardware()
 TD = HARDWARE.td.collect
@@ -153,7 +153,7 @@ class TestEvidence:
 
     def test_of_a_debug_guest_gets_no_secret(self, verdictd: Running) -> None:
         guest = verdictd.guest(SimulatedTdxGuest(HARDWARE.platform, debug=True).collect)
-        claims = guest_claims(guest.handshake())["submods"]["cpu0"]
+        claims = claims_of(guest.handshake())["submods"]["cpu0"]
         assert claims["ear.trustworthiness-vector"]["configuration"] == 36
         refused = _refused(lambda: guest.resource(PATH), 403, "access_denied.policy")
         assert verdictd.decision(refused.detail)["granted"] is False
@@ -162,7 +162,7 @@ class TestEvidence:
         guest = verdictd.guest(SimulatedTdxGuest(HARDWARE.platform, mr_td=b"\x66" * 48).collect)
         token = guest.handshake()
         _refused(lambda: guest.resource(PATH), 403, "access_denied.policy")
-        why = verdictd.decision(f"id {guest_claims(token)['jti']})")["explanation"]
+        why = verdictd.decision(f"id {claims_of(token)['jti']})")["explanation"]
         assert any("66" * 48 in str(item.get("came")) for item in why), why
 
     def test_the_sample_tee_proves_nothing(self, verdictd: Running) -> None:
@@ -184,9 +184,9 @@ def test_out_of_date_hardware_gets_no_secret(tmp_path: Path) -> None:
         served.put_resource(PATH, SECRET)
         guest = served.guest(old.td.collect)
         token = guest.handshake()
-        assert guest_claims(token)["submods"]["cpu0"]["ear.status"] == "contraindicated"
+        assert claims_of(token)["submods"]["cpu0"]["ear.status"] == "contraindicated"
         _refused(lambda: guest.resource(PATH), 403, "access_denied.policy")
-        why = served.decision(f"id {guest_claims(token)['jti']})")["explanation"]
+        why = served.decision(f"id {claims_of(token)['jti']})")["explanation"]
         assert any(item.get("came") == "OutOfDate" for item in why), why
 
 
@@ -225,18 +225,18 @@ class TestTokens:
         x, y = (b64url(axis.to_bytes(32)) for axis in (numbers.x, numbers.y))
         jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
         header = {"alg": "ES256", "jwk": jwk}
-        self._is_refused(verdictd, sign_by_hand(header, guest_claims(token), thief))
+        self._is_refused(verdictd, sign_by_hand(header, claims_of(token), thief))
 
     @pytest.mark.parametrize(
         "kid", ["../../../../dev/null", "/etc/passwd", "' OR 1=1 --", "\x00", "a" * 5000]
     )
     def test_kid_is_a_name_and_never_a_path(self, verdictd: Running, token: str, kid: str) -> None:
         thief = ec.generate_private_key(ec.SECP256R1())
-        self._is_refused(verdictd, sign_by_hand({"alg": "ES256", "kid": kid}, guest_claims(token), thief))
+        self._is_refused(verdictd, sign_by_hand({"alg": "ES256", "kid": kid}, claims_of(token), thief))
 
     def test_changed(self, verdictd: Running, token: str) -> None:
         header, _, signature = token.split(".")
-        claims = guest_claims(token)
+        claims = claims_of(token)
         claims["submods"]["cpu0"]["ear.status"] = "affirming"
         claims["exp"] += 1000
         self._is_refused(verdictd, f"{header}.{b64url(json.dumps(claims).encode())}.{signature}")

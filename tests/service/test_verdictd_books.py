@@ -16,19 +16,12 @@ from eaa.broker.tokens import issue_token, verify_token
 from eaa.errors import InternalError, StorageError
 from eaa.services.verdictd.books import GRACE, Books
 from eaa.services.verdictd.service_keys import current_keys, ensure_keys
+from tests.fakes.clock import Clock
 from tests.fakes.memory_stores import MemoryStores
 from tests.fakes.vendor import NOW
 
 ROTATION = Rotation(timedelta(days=30), timedelta(minutes=20), timedelta(hours=1))
 CLAIMS = {"iss": "verdictd", "iat": 0, "nbf": 0, "exp": 2**40}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 def _books(stores: MemoryStores, clock: Clock) -> Books:

@@ -12,10 +12,10 @@ from eaa.endorsements.subject import RootCaCrlSubject
 from eaa.errors import ConfigError
 from eaa.provider.cache import EndorsementCache
 from eaa.services.verdictd.config import load_config
-from tests.fakes.kbs_client import KbsClientError
+from tests.fakes.kbs_client import KbsClientError, claims_of
 from tests.fakes.upstream_server import Reply, UpstreamServer, serving
 from tests.fakes.vendor_services import answer_from, pccs_answers
-from tests.service.verdictds import Hardware, guest_claims, running
+from tests.service.verdictds import Hardware, running
 
 HARDWARE = Hardware()
 ANSWERS = pccs_answers(HARDWARE.td.endorsements(), HARDWARE.enclave.endorsements())
@@ -37,7 +37,7 @@ def test_guests_without_endorsements_are_verified(tmp_path: Path, pccs: Upstream
         for collect, tee in ((HARDWARE.td.collect, "tdx"), (HARDWARE.enclave.collect, "sgx")):
             for _ in range(3):
                 token = served.guest(collect, tee).handshake()
-                assert guest_claims(token)["submods"]["cpu0"]["ear.status"] in (
+                assert claims_of(token)["submods"]["cpu0"]["ear.status"] in (
                     "affirming",
                     "warning",
                     "contraindicated",
@@ -97,7 +97,7 @@ def test_a_stranger_s_quotes_take_nothing_from_platforms_that_are_new(
         served.guest(HARDWARE.td.collect).handshake()
 
 
-def test_what_is_configured_is_looked_at_before_anything_starts(tmp_path: Path) -> None:
+def test_what_is_configured_is_looked_at_before_anything_starts() -> None:
     for providers in (["nobody"], ["pccs"], ["kds:http://example.org"]):
         with pytest.raises(ConfigError, match="endorsements"):
             load_config(None, {"endorsements": {"providers": providers}}, {})

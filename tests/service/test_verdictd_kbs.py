@@ -11,8 +11,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.fakes.kbs_client import KEY_KINDS, KbsClientError
-from tests.service.verdictds import Hardware, Running, guest_claims, running
+from tests.fakes.kbs_client import KEY_KINDS, KbsClientError, claims_of
+from tests.service.verdictds import Hardware, Running, running
 
 HARDWARE = Hardware()
 TD, ENCLAVE = HARDWARE.td.collect, HARDWARE.enclave.collect
@@ -47,7 +47,7 @@ def test_a_guest_gets_its_secret(verdictd: Running, version: str, kind: str) -> 
 
 def test_an_enclave_too(verdictd: Running) -> None:
     guest = verdictd.guest(ENCLAVE, "sgx")
-    assert guest_claims(guest.handshake())["submods"]["cpu0"]["ear.status"] == "affirming"
+    assert claims_of(guest.handshake())["submods"]["cpu0"]["ear.status"] == "affirming"
     assert guest.resource(PATH) == SECRET
 
 
@@ -78,7 +78,7 @@ def test_composite_evidence(verdictd: Running) -> None:
         return {"sgx": {"quote": base64.b64encode(ENCLAVE(digest.ljust(64, b"\x00"))).decode()}}
 
     guest = verdictd.guest(TD, additional=enclave)
-    submodules = guest_claims(guest.handshake())["submods"]
+    submodules = claims_of(guest.handshake())["submods"]
     assert {name: item["ear.status"] for name, item in submodules.items()} == {
         "cpu0": "affirming",
         "cpu1": "affirming",
@@ -93,7 +93,7 @@ def test_init_data_is_what_the_hardware_says(tmp_path: Path) -> None:
     own.td.report = own.td.report.replace(mr_config_id=hashlib.sha384(text.encode()).digest())
     with running(tmp_path, own.source()) as served:
         guest = served.guest(own.td.collect, init_data=text)
-        seen = guest_claims(guest.handshake())["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
+        seen = claims_of(guest.handshake())["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
         assert seen["init_data_claims"] == {"aa.toml": {"x": 1}}
         other = served.guest(own.td.collect, init_data=text.replace("x = 1", "x = 2"))
         with pytest.raises(KbsClientError) as refused:
@@ -107,7 +107,7 @@ def test_tokens_say_what_was_asked(verdictd: Running) -> None:
     body = guest.guest.attestation(guest.auth())
     answer = guest.http.post("/kbs/v0/attest?audience=db&nonce=abc&token=small", json=body)
     token = answer.json()["token"]
-    claims = guest_claims(token)
+    claims = claims_of(token)
     assert (claims["aud"], claims["eat_nonce"]) == ("db", "abc")
     assert "tdx" not in claims["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
     whole = verdictd.guest(TD).handshake()
@@ -119,7 +119,7 @@ def test_the_policy_that_the_guest_asks_for(verdictd: Running) -> None:
     strict = 'package policy\nimport rego.v1\ntrust_claims := {"executables": 33, "hardware": 97}\n'
     verdictd.put_policy(strict, "strict_cpu", attestation=True)
     guest = verdictd.guest(TD, parameters={"id": "strict"})
-    claims = guest_claims(guest.handshake())["submods"]["cpu0"]
+    claims = claims_of(guest.handshake())["submods"]["cpu0"]
     assert (claims["ear.appraisal-policy-id"], claims["ear.status"]) == ("strict", "contraindicated")
     with pytest.raises(KbsClientError) as refused:
         guest.resource(PATH)

@@ -16,9 +16,9 @@ from eaa.errors import ConfigError
 from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
 from eaa.services.verdictd.config import load_config
-from tests.fakes.kbs_client import VERSIONS, KbsClient, KbsClientError
+from tests.fakes.kbs_client import VERSIONS, KbsClient, KbsClientError, claims_of
 from tests.service.snp_guests import SnpHardware
-from tests.service.verdictds import Running, guest_claims, running
+from tests.service.verdictds import Running, running
 
 PATH, SECRET = "default/key/1", b"the secret of an SNP guest"
 OTHER_MEASUREMENT = b"\xee" * 48
@@ -58,14 +58,14 @@ def test_a_guest_gets_its_secret(verdictd: Running, hardware: SnpHardware, versi
     # The form before v0.14 has no place for the vectors of a report of version 5.
     attests = SimulatedSnpGuest(hardware.platform, version=2 if old else 5)
     guest = client(verdictd, hardware.document(attests, old=old), version=version, key_kind=kind)
-    claims = guest_claims(guest.handshake())
+    claims = claims_of(guest.handshake())
     assert claims["submods"]["cpu0"]["ear.status"] == "affirming"
     assert guest.resource(PATH) == SECRET
 
 
 def test_claims_have_trustees_names(verdictd: Running, hardware: SnpHardware) -> None:
     guest = client(verdictd, hardware.document(hardware.guest))
-    seen = guest_claims(guest.handshake())["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
+    seen = claims_of(guest.handshake())["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
     claims, tcb = seen["snp"], hardware.platform.tcb
     trustee = {
         "policy_abi_major": 0, "policy_abi_minor": 0, "policy_smt_allowed": True, "policy_migrate_ma": False,
@@ -89,7 +89,7 @@ def test_init_data_is_the_host_data(tmp_path: Path) -> None:
     own.guest.fields["host_data"] = hashlib.sha384(text.encode()).digest()[:32]
     with running(tmp_path, own.source()) as served:
         guest = client(served, own.document(own.guest), init_data=text)
-        seen = guest_claims(guest.handshake())["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
+        seen = claims_of(guest.handshake())["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
         assert seen["init_data_claims"] == {"aa.toml": {"x": 1}}
         other = client(served, own.document(own.guest), init_data=text.replace("x = 1", "x = 2"))
         error = refused(other, "binding.config_id")
@@ -128,10 +128,10 @@ def denied(
 ) -> None:
     """Genuine, attested, and refused the secret; the owner reads why."""
     guest = client(verdictd, hardware.document(attests))
-    token = guest_claims(guest.handshake())
+    token = claims_of(guest.handshake())
     submodule = token["submods"]["cpu0"]
     assert submodule["ear.status"] != "affirming"
-    affirming = guest_claims(client(verdictd, hardware.document(hardware.guest)).handshake())
+    affirming = claims_of(client(verdictd, hardware.document(hardware.guest)).handshake())
     known = affirming["submods"]["cpu0"]["ear.trustworthiness-vector"]
     vector = submodule["ear.trustworthiness-vector"]
     assert {name for name in known if vector[name] != known[name]} == {aspect}
@@ -174,7 +174,7 @@ def test_a_revocation_list_is_needed_unless_it_is_waived(tmp_path: Path) -> None
     with running(tmp_path / "a", own.source(crl=False)) as served:
         refused(client(served, own.document(own.guest)), "crl")
     with running(tmp_path / "b", own.source(crl=False, allow_missing_crl=True)) as served:
-        seen = guest_claims(client(served, own.document(own.guest)).handshake())
+        seen = claims_of(client(served, own.document(own.guest)).handshake())
         claims = seen["submods"]["cpu0"]["ear.veraison.annotated-evidence"]["snp"]
         assert claims["revocation_checked"] is False
 
@@ -303,5 +303,5 @@ def test_other_products(tmp_path: Path, product: SnpProduct) -> None:
     own = SnpHardware(product)
     with running(tmp_path, own.source()) as served:
         served.put_references(own.references())
-        claims = guest_claims(client(served, own.document(own.guest)).handshake())
+        claims = claims_of(client(served, own.document(own.guest)).handshake())
         assert claims["submods"]["cpu0"]["ear.status"] == "affirming"

@@ -32,7 +32,7 @@ from eaa.transport.config import ChannelConfig
 from eaa.verify.dcap import Memo
 from tests.fakes.kbs_client import Guest, KbsClient, TeeKey
 
-__all__ = ["Hardware", "Running", "guest_claims", "running"]
+__all__ = ["Hardware", "Running", "running"]
 
 _START_SECONDS = 20.0
 _ANY = Policy(accepted_statuses=frozenset(TcbStatus) - {TcbStatus.REVOKED}, allow_debug=True)
@@ -95,6 +95,11 @@ class Running:
         client.headers["authorization"] = f"Bearer {token}"
         return client
 
+    def kbc_params(self, module: str) -> str:
+        """How the agent's ``module``, cc_kbc or eaa_kbc, is told of it."""
+        where = self.url if module == "cc_kbc" else self.channel_address.removeprefix("tcp://")
+        return f"{module}::{where}"
+
     def refresh(self) -> None:
         """Have it see at once what was changed."""
         core = self.service.core
@@ -141,13 +146,6 @@ class Running:
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
-
-
-def guest_claims(token: str) -> dict[str, Any]:
-    """The claims in ``token``, unverified."""
-    part = token.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return claims
 
 
 @contextmanager

@@ -13,19 +13,17 @@ import ctypes
 import secrets
 import struct
 from dataclasses import replace
-from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
 from eaa.attester.device import (
-    Ioctl,
+    DeviceAttester,
     device_errors,
     find_device,
-    kernel_ioctl,
     opened,
     require_report_data,
 )
-from eaa.attester.sources import CSV_GUEST, why_not
+from eaa.attester.sources import CSV_GUEST
 from eaa.endorsements.hygon_endorsements import parse_hsk_cek
 from eaa.errors import AttesterError, FormatError
 from eaa.evidence.hygon_csv import CSV_PAGE_BYTES, CsvReport, parse_csv_report
@@ -43,18 +41,11 @@ _REQUEST = struct.Struct("<Qi4x")
 _NONCE_BYTES = 16
 
 
-class CsvGuestAttester:
+class CsvGuestAttester(DeviceAttester):
     """CSV reports."""
 
     name = "csv"
-
-    def __init__(self, *, root: Path = Path("/"), ioctl: Ioctl = kernel_ioctl) -> None:
-        self._root = root
-        self._ioctl = ioctl
-
-    def probe(self) -> str | None:
-        """Why it does not work here, or ``None``."""
-        return why_not(self._root, CSV_GUEST)
+    source = CSV_GUEST
 
     def collect(self, report_data: bytes) -> AttachedEvidence:
         """A report with ``report_data``, 64 bytes, and its chip's certificates if this machine has them.
@@ -63,7 +54,7 @@ class CsvGuestAttester:
             AttesterError, UsageError
         """
         require_report_data(report_data)
-        path = find_device(self._root, CSV_GUEST)
+        path = find_device(self._root, self.source)
         nonce = secrets.token_bytes(_NONCE_BYTES)
         page = self._ask(path, report_data, nonce)
         try:

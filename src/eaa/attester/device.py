@@ -8,12 +8,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
-from eaa.attester.sources import Source, locate
+from eaa.attester.sources import Source, locate, why_not
 from eaa.errors import AttesterError, UsageError
 from eaa.tls.peer import REPORT_DATA_BYTES
 
 __all__ = [
+    "DeviceAttester",
     "Ioctl",
     "device_errors",
     "find_device",
@@ -48,6 +50,20 @@ _DETAILS: Mapping[int, tuple[str, str]] = {
 def kernel_ioctl(descriptor: int, request: int, argument: bytearray) -> None:
     """The real one."""
     fcntl.ioctl(descriptor, request, argument, True)
+
+
+class DeviceAttester:
+    """What attesters behind one device share: where it is below ``root``, and how it is asked."""
+
+    source: ClassVar[Source]
+
+    def __init__(self, *, root: Path = Path("/"), ioctl: Ioctl = kernel_ioctl) -> None:
+        self._root = root
+        self._ioctl = ioctl
+
+    def probe(self) -> str | None:
+        """Why it does not work here, or ``None``."""
+        return why_not(self._root, self.source)
 
 
 def require_report_data(report_data: bytes) -> None:

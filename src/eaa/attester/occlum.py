@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from pathlib import Path
 
 from eaa.attester.answers import own_quote
 from eaa.attester.device import (
-    Ioctl,
+    DeviceAttester,
     device_errors,
     find_device,
-    kernel_ioctl,
     opened,
     require_report_data,
 )
-from eaa.attester.sources import OCCLUM, why_not
+from eaa.attester.sources import OCCLUM
 from eaa.errors import AttesterError
 from eaa.evidence.dcap_quote import MAX_QUOTE_BYTES
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
@@ -33,18 +31,11 @@ SGXIOC_GEN_DCAP_QUOTE = 0xC0187308
 _ARGUMENT = struct.Struct("<QQQ")  # report data, length (in: room, out: written), quote
 
 
-class OcclumAttester:
+class OcclumAttester(DeviceAttester):
     """Quotes of this enclave, made by the host's quoting service through Occlum."""
 
     name = "sgx_ecdsa"
-
-    def __init__(self, *, root: Path = Path("/"), ioctl: Ioctl = kernel_ioctl) -> None:
-        self._root = root
-        self._ioctl = ioctl
-
-    def probe(self) -> str | None:
-        """Why it does not work here, or ``None``."""
-        return why_not(self._root, OCCLUM)
+    source = OCCLUM
 
     def collect(self, report_data: bytes) -> AttachedEvidence:
         """A quote with ``report_data``, 64 bytes.
@@ -53,7 +44,7 @@ class OcclumAttester:
             AttesterError, UsageError
         """
         require_report_data(report_data)
-        path = find_device(self._root, OCCLUM)
+        path = find_device(self._root, self.source)
         with opened(self._root, path, writes=True) as descriptor:
             data = self._quote(descriptor, f"/{path}", report_data)
         quote = own_quote(data, tee="sgx", report_data=report_data, device=f"/{path}")

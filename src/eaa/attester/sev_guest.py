@@ -15,6 +15,7 @@ from pathlib import Path
 
 from eaa.attester.answers import attached_report, snp_report
 from eaa.attester.device import (
+    DeviceAttester,
     Ioctl,
     device_errors,
     find_device,
@@ -23,7 +24,7 @@ from eaa.attester.device import (
     require_report_data,
 )
 from eaa.attester.retry import while_busy
-from eaa.attester.sources import SEV_GUEST, why_not
+from eaa.attester.sources import SEV_GUEST
 from eaa.errors import AttesterError
 from eaa.evidence.snp import SNP_REPORT_BYTES
 from eaa.tls.peer import AttachedEvidence
@@ -55,10 +56,11 @@ class SnpReport:
     certificate_table: bytes
 
 
-class SevGuestAttester:
+class SevGuestAttester(DeviceAttester):
     """SEV-SNP reports, for the privilege level ``privlevel`` (VMPL 0 to 3), with the host's certificates."""
 
     name = "sev_snp"
+    source = SEV_GUEST
 
     def __init__(
         self,
@@ -68,14 +70,9 @@ class SevGuestAttester:
         ioctl: Ioctl = kernel_ioctl,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._root = root
+        super().__init__(root=root, ioctl=ioctl)
         self._privlevel = privlevel or 0
-        self._ioctl = ioctl
         self._pause = pause
-
-    def probe(self) -> str | None:
-        """Why it does not work here, or ``None``."""
-        return why_not(self._root, SEV_GUEST)
 
     def collect(self, report_data: bytes) -> AttachedEvidence:
         """A report with ``report_data``, 64 bytes, and the endorsements that the host supplies with it.
@@ -85,7 +82,7 @@ class SevGuestAttester:
         """
         require_report_data(report_data)
         found = while_busy(lambda: self.report(report_data), self._pause)
-        return attached_report(found.report, found.certificate_table, device=f"/{SEV_GUEST.paths[0]}")
+        return attached_report(found.report, found.certificate_table, device=f"/{self.source.paths[0]}")
 
     def report(self, report_data: bytes) -> SnpReport:
         """A report with the host's certificate table: asked without room first, to learn its size.
@@ -94,7 +91,7 @@ class SevGuestAttester:
             AttesterError, UsageError
         """
         require_report_data(report_data)
-        path = find_device(self._root, SEV_GUEST)
+        path = find_device(self._root, self.source)
         with opened(self._root, path, writes=True) as descriptor:
             table = b""
             exchange = self._extended(descriptor, path, report_data, None)

@@ -8,18 +8,15 @@ Emulated, not proven on hardware.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from eaa.attester.answers import TDX_REPORT_BYTES, tdx_report
 from eaa.attester.device import (
-    Ioctl,
+    DeviceAttester,
     device_errors,
     find_device,
-    kernel_ioctl,
     opened,
     require_report_data,
 )
-from eaa.attester.sources import TDX_GUEST, why_not
+from eaa.attester.sources import TDX_GUEST
 from eaa.tls.peer import REPORT_DATA_BYTES, AttachedEvidence, EvidenceKind
 
 __all__ = ["REPORT_ONLY", "TDX_CMD_GET_REPORT0", "TdxGuestAttester"]
@@ -33,18 +30,11 @@ REPORT_ONLY = (
 )
 
 
-class TdxGuestAttester:
+class TdxGuestAttester(DeviceAttester):
     """TDREPORTs. They leave this machine only through a quoting service: no verifier here takes them."""
 
     name = "tdx_guest"
-
-    def __init__(self, *, root: Path = Path("/"), ioctl: Ioctl = kernel_ioctl) -> None:
-        self._root = root
-        self._ioctl = ioctl
-
-    def probe(self) -> str | None:
-        """Why it does not work here, or ``None``."""
-        return why_not(self._root, TDX_GUEST)
+    source = TDX_GUEST
 
     def collect(self, report_data: bytes) -> AttachedEvidence:
         """A TDREPORT with ``report_data``, 64 bytes.
@@ -53,7 +43,7 @@ class TdxGuestAttester:
             AttesterError, UsageError
         """
         require_report_data(report_data)
-        path = find_device(self._root, TDX_GUEST)
+        path = find_device(self._root, self.source)
         request = bytearray(report_data + bytes(TDX_REPORT_BYTES))
         with (
             opened(self._root, path, writes=True) as descriptor,

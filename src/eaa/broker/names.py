@@ -88,9 +88,5 @@ class PathPrefix:
             )  # fmt: skip
         return cls(tuple(require_name(segment, what="path prefix") for segment in segments))
 
-    def covers(self, segments: tuple[str, ...]) -> bool:
-        """Whether ``segments``, plugin first, lie at or below it."""
-        return segments[: len(self.segments)] == self.segments
-
     def __str__(self) -> str:
         return "/".join(self.segments)

@@ -80,13 +80,11 @@ class Resources(Protocol):
         """All versions of ``path``, newest first; empty if there are none."""
         ...
 
-    async def set_enabled(
-        self, path: ResourcePath, enabled: bool, *, version: int | None = None, by: str, now: datetime
-    ) -> None:
+    async def set_enabled(self, path: ResourcePath, enabled: bool, *, version: int | None = None) -> None:
         """Of one version or of all; raises ``ResourceNotFound`` if there is none."""
         ...
 
-    async def delete(self, path: ResourcePath, *, version: int | None = None, by: str, now: datetime) -> None:
+    async def delete(self, path: ResourcePath, *, version: int | None = None) -> None:
         """One version or all; raises ``ResourceNotFound`` if there is none."""
         ...
 
@@ -110,7 +108,7 @@ class Keys(Protocol):
         """All versions, newest first."""
         ...
 
-    async def destroy(self, kid: str, *, version: int | None = None, by: str, now: datetime) -> None:
+    async def destroy(self, kid: str, *, version: int | None = None) -> None:
         """Overwrite the bytes of one version or of all; raises ``ResourceNotFound`` if there is none."""
         ...
 
@@ -153,7 +151,7 @@ class Policies(Protocol):
         """A new version with the text of ``version``; raises ``ResourceNotFound``."""
         ...
 
-    async def delete(self, kind: PolicyKind, policy_id: str, *, by: str, now: datetime) -> None:
+    async def delete(self, kind: PolicyKind, policy_id: str) -> None:
         """From now on none of ``id`` holds; its history stays. Raises ``ResourceNotFound``."""
         ...
 

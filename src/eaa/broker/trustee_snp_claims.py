@@ -11,7 +11,6 @@ from typing import Any
 
 from eaa.appraisal.amd_advisories import Cpu, unmet_advisories
 from eaa.evidence.snp import SnpReportBody
-from eaa.evidence.snp_tcb import TcbVersion
 from eaa.verify.claims import rfc3339
 from eaa.verify.snp_result import VerifiedSnpEvidence
 
@@ -54,9 +53,9 @@ def snp_policy_claims(verified: VerifiedSnpEvidence) -> dict[str, Any]:
         "policy_names": list(policy.names),
         "platform_names": list(platform.names),
         "reported_tcb_fmc": report.reported_tcb.fmc,
-        "committed_tcb": _tcb(report.committed_tcb),
-        "current_tcb": _tcb(report.current_tcb),
-        "launch_tcb": _tcb(report.launch_tcb),
+        "committed_tcb": report.committed_tcb.members(),
+        "current_tcb": report.current_tcb.members(),
+        "launch_tcb": report.launch_tcb.members(),
         "provisional_firmware": report.provisional,
         "advisory_ids": [item.id for item in unmet_advisories(vek.product, _cpu(body), report.reported_tcb)],
         "product": str(vek.product),
@@ -70,13 +69,3 @@ def snp_policy_claims(verified: VerifiedSnpEvidence) -> dict[str, Any]:
 
 def _cpu(body: SnpReportBody) -> Cpu | None:
     return (body.cpuid_family, body.cpuid_model, body.cpuid_stepping) if body.version > 2 else None
-
-
-def _tcb(tcb: TcbVersion) -> dict[str, int | None]:
-    return {
-        "fmc": tcb.fmc,
-        "bootloader": tcb.bootloader,
-        "tee": tcb.tee,
-        "snp": tcb.snp,
-        "microcode": tcb.microcode,
-    }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -17,8 +15,9 @@ from eaa.cli.attestation_agent_inputs import AgentInputs, agent_inputs
 from eaa.cli.attestation_agent_once import AgentSession
 from eaa.cli.attestation_agent_options import PREFIX, agent_options, read_file
 from eaa.cli.channel_options import ChannelOptions, channel_options
+from eaa.cli.command_table import TableGroup
 from eaa.cli.console import debug_option
-from eaa.cli.invocation import invoke_safely, prepare_streams
+from eaa.cli.invocation import prepare_streams
 from eaa.cli.manifest_environment import environment_log_level
 from eaa.cli.service_command import configure_logging, log_notes, say
 from eaa.cli.verdict_refused import Refused
@@ -28,13 +27,13 @@ from eaa.services.running import run_until_stopped
 
 __all__ = ["COMMANDS", "attestation_agent", "main"]
 
-#: Name → module and member with the command, and the line that the help shows.
-COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+#: As :class:`eaa.cli.command_table.TableGroup` has it.
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "get-resource": ("eaa.cli.attestation_agent_once", "get_resource", "Attest, and fetch a secret."),
-        "token": ("eaa.cli.attestation_agent_once", "token", "Attest to a KBS, and write its token."),
-        "evidence": ("eaa.cli.attestation_agent_once", "evidence", "Write this guest's evidence."),
-        "pull": ("eaa.cli.attestation_agent_pull", "pull", "Pull, check, open and unpack an image."),
+        "get-resource": ("eaa.cli.attestation_agent_once", "Attest, and fetch a secret."),
+        "token": ("eaa.cli.attestation_agent_once", "Attest to a KBS, and write its token."),
+        "evidence": ("eaa.cli.attestation_agent_once", "Write this guest's evidence."),
+        "pull": ("eaa.cli.attestation_agent_pull", "Pull, check, open and unpack an image."),
     }
 )
 
@@ -49,22 +48,10 @@ EXIT CODES
   40  the broker cannot be reached"""
 
 
-class AgentGroup(click.Group):
-    """Commands from :data:`COMMANDS`; every error becomes a line on stderr and an exit code."""
+class AgentGroup(TableGroup):
+    """Commands from :data:`COMMANDS`; options are in the environment and a file as well."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name, (module, *_) in COMMANDS.items() if importlib.util.find_spec(module)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        module, member, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), member)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
+    table = COMMANDS
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs.setdefault("auto_envvar_prefix", PREFIX)
@@ -76,9 +63,6 @@ class AgentGroup(click.Group):
             return super().make_context(*args, **kwargs)
         except EAAError as error:
             raise Refused(str(error), error.code, outcome_of(error).exit_code) from error
-
-    def invoke(self, ctx: click.Context) -> Any:
-        return invoke_safely(ctx, super().invoke)
 
 
 @click.group(

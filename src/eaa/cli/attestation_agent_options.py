@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from eaa.cli.options import with_options
 from eaa.errors import ConfigError
 from eaa.services.attestation_agent.cache import CacheTerms
 from eaa.services.attestation_agent.measurement import EventLogTerms
@@ -57,9 +58,7 @@ def read_file(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 
 def agent_options(function: F) -> F:
     """All but those of the channel."""
-    for decorator in reversed(_options()):
-        function = decorator(function)
-    return function
+    return with_options(function, _options())
 
 
 def _load(name: str) -> dict[str, Any]:

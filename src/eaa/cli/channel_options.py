@@ -19,6 +19,7 @@ from eaa.attester.simulated_amd_store import SimulatedAmdStore
 from eaa.attester.simulated_store import SimulatedStore, simulated_directory
 from eaa.cli.anchors import load_anchors
 from eaa.cli.files import load_collateral, load_input
+from eaa.cli.options import with_options
 from eaa.cli.params import StatusList
 from eaa.cli.provider_options import ProviderOptions, provider_options
 from eaa.cli.provider_verifier import blocking_provide
@@ -126,10 +127,7 @@ def channel_options(short: str = "", *, log_level: str = "info") -> Callable[[F]
     """
 
     def decorate(function: F) -> F:
-        function = snp_options(provider_options(function))
-        for decorator in reversed(_options(short, log_level)):
-            function = decorator(function)
-        return function
+        return with_options(snp_options(provider_options(function)), _options(short, log_level))
 
     return decorate
 

@@ -8,7 +8,15 @@ from click.shell_completion import get_completion_class
 from eaa.cli.console import debug_option, emit
 from eaa.errors import InternalError
 
-__all__ = ["completion"]
+__all__ = ["completion", "completion_script"]
+
+
+def completion_script(command: click.Command, program: str, shell: str) -> str:
+    """What ``shell`` reads to complete ``program``, the name of ``command``."""
+    script = get_completion_class(shell)
+    if script is None:
+        raise InternalError(f"there is no completion for {shell}", detail="completion")
+    return script(command, {}, program, f"_{program.upper()}_COMPLETE").source()
 
 
 @click.command()
@@ -27,7 +35,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     The same as running shelter with _SHELTER_COMPLETE=bash_source (zsh_source, fish_source) in the
     environment.
     """
-    script = get_completion_class(shell)
-    if script is None:
-        raise InternalError(f"there is no completion for {shell}", detail="completion")
-    emit(script(ctx.find_root().command, {}, "shelter", "_SHELTER_COMPLETE").source())
+    emit(completion_script(ctx.find_root().command, "shelter", shell))

@@ -24,6 +24,7 @@ from eaa.cli.demo_flow import flow
 from eaa.cli.demo_image import image
 from eaa.cli.demo_real import find_vectors, real_case
 from eaa.errors import EAAError, outcome_of
+from eaa.tls.peer import REPORT_DATA_BYTES
 from eaa.verify.claims import rfc3339
 
 __all__ = ["main"]
@@ -31,7 +32,6 @@ __all__ = ["main"]
 _WIDTH = 100
 _TITLE, _VERDICT = 18, 10  # columns
 _INDENT = " " * (_TITLE + 2)
-_REPORT_DATA_BYTES = 64
 _INTERRUPTED = 130
 _COLOURS = {ACCEPTED: "green", "note": "yellow"}
 
@@ -53,7 +53,7 @@ def main() -> int:
 def _run() -> int:
     vendor = SimulatedVendor(now=datetime.now(UTC))
     _write(_introduction(vendor))
-    unexpected = _show(simulated_cases(vendor, secrets.token_bytes(_REPORT_DATA_BYTES)))
+    unexpected = _show(simulated_cases(vendor, secrets.token_bytes(REPORT_DATA_BYTES)))
     vectors = find_vectors()
     if vectors is None:
         _write(["", "No real quote was verified: there is no vectors folder (EAA_VECTORS names one)."])

@@ -22,7 +22,7 @@ from eaa.endorsements.x509 import (
 )
 from eaa.errors import FormatError, UnsupportedError
 from eaa.verify.claims import pck_claims, rfc3339
-from eaa.verify.p384 import p384_key
+from eaa.verify.ecdsa import CRYPTOGRAPHY
 from eaa.verify.snp_result import vek_claims
 from eaa.verify.snp_signatures import rsa_key
 
@@ -87,7 +87,7 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
 def _public_key(certificate: Certificate) -> str:
     if certificate.public_point is not None:
         return "EC P-256"
-    for name, read in (("EC P-384", p384_key), ("RSA 4096", rsa_key)):
+    for name, read in (("EC P-384", CRYPTOGRAPHY.p384), ("RSA 4096", rsa_key)):
         try:
             read(certificate.spki)
         except ValueError:

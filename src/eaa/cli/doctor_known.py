@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from eaa.endorsements.amd_roots import AMD_ARKS, AMD_ISSUERS
 from eaa.endorsements.hygon_roots import HYGON_HRKS
+from eaa.endorsements.pinned import SIGNED
 from eaa.endorsements.sev_endorsements import SevEndorsements
 from eaa.endorsements.sev_roots import AMD_SEV_ARKS, AMD_SEV_ASKS
 from eaa.errors import InternalError, SignatureError
-from eaa.verify.p384 import p384_key
-from eaa.verify.primitives import p256_key, verify_p256_raw
+from eaa.verify.ecdsa import CRYPTOGRAPHY
+from eaa.verify.primitives import verify_p256, verify_p256_raw
 from eaa.verify.sev_chain import verify_sev_authorities
 from eaa.verify.sm2 import sm2_key, verify_sm2
-from eaa.verify.snp_path import require_amd_issued
-from eaa.verify.snp_signatures import anchor_rsa_key, verify_p384_report
+from eaa.verify.snp_signatures import kept_rsa_key, verify_p384_report, verify_rsa_pss
 
 __all__ = [
     "known_hygon_root",
@@ -45,7 +44,7 @@ _P384_SIGNATURE = (
 
 def known_signature() -> str:
     """P-256, as DCAP signs; what was shown. Raises SignatureError, InternalError."""
-    key = p256_key(_POINT)
+    key = CRYPTOGRAPHY.p256(_POINT)
     verify_p256_raw(key, _SIGNATURE, b"test", "known signature", "self_test")
     try:
         verify_p256_raw(key, _SIGNATURE, b"tesu", "known signature", "self_test")
@@ -56,7 +55,7 @@ def known_signature() -> str:
 
 def known_report_signature() -> str:
     """As the firmware signs reports: the numbers little-endian, in 72 bytes each."""
-    key = p384_key(_P384_KEY)
+    key = CRYPTOGRAPHY.p384(_P384_KEY)
     r, s = (number.to_bytes(72, "little") for number in _P384_SIGNATURE)
     verify_p384_report(key, r, s, b"test")
     try:
@@ -67,12 +66,15 @@ def known_report_signature() -> str:
 
 
 def known_issuers() -> str:
-    """RSASSA-PSS, on the certificates of AMD's that are kept here."""
-    arks = {ark.subject: ark for ark in AMD_ARKS}
-    for issuer in AMD_ISSUERS:
-        ark = arks[issuer.issuer]
-        require_amd_issued(issuer, ark, anchor_rsa_key(ark.spki), issuer.common_name, "self_test")
-    return f"{len(AMD_ISSUERS)} kept certificates of ASKs and ASVKs verify under their ARKs"
+    """On the certificates that are kept here: signatures that no verification checks again."""
+    for issuer, root in SIGNED:
+        signature, signed, name = issuer.signature, issuer.tbs, issuer.common_name
+        if root.public_point is not None:
+            verify_p256(CRYPTOGRAPHY.p256(root.public_point), signature, signed, name, "self_test")
+        else:
+            verify_rsa_pss(kept_rsa_key(root.spki), signature, signed, name, "self_test")
+    kept = len({issuer.der for issuer, _ in SIGNED})
+    return f"{kept} kept certificates of Intel's and AMD's issuers verify under their roots"
 
 
 def known_sev_issuers() -> str:

@@ -59,7 +59,7 @@ def verifying(now: datetime) -> Iterator[Item]:
     yield from _anchors(now)
     yield _guarded("signature check", known_signature)
     yield _guarded("report signature check", known_report_signature)
-    yield _guarded("AMD's issuers", known_issuers)
+    yield _guarded("kept issuers", known_issuers)
     for tee in DCAP_TEES:
         yield Item(_SECTION, tee.upper(), Status.PASS, "DCAP quotes, offline, endorsements from files")
     yield Item(

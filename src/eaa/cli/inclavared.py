@@ -15,7 +15,7 @@ from eaa.cli.console import EXIT_CODES, debug_option
 from eaa.cli.inclavared_run import Settings, ask_once, run_supervisor, run_worker
 from eaa.cli.invocation import prepare_streams
 from eaa.cli.original_options import enclave_option
-from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes
+from eaa.cli.service_command import ServiceCommand, configure_logging, log_notes, worker_option
 from eaa.errors import UsageError
 from eaa.services.inclavared import Configs
 from eaa.transport.address import TcpAddress, UnixAddress, parse_address
@@ -81,10 +81,10 @@ class LoopbackPort(Address):
               help="How long open connections may go on after SIGTERM.")  # fmt: skip
 @click.option("--renew-seconds", type=click.FloatRange(1), default=12 * 3600, show_default=True,
               help="After which new connections get new keys and certificates, as after SIGHUP.")  # fmt: skip
-@click.option("--worker-descriptors", type=(int, int), hidden=True, is_eager=True)
+@worker_option
 @enclave_option
 @debug_option
-def inclavared(connect: str | None, worker_descriptors: tuple[int, int] | None, **values: Any) -> None:
+def inclavared(connect: str | None, worker_descriptors: tuple[int, ...] | None, **values: Any) -> None:
     """Forward attested TLS from a node's address to the workload on that node.
 
     Who connects and asks for it gets the workload's own evidence, made for the asker's nonce; anything else
@@ -107,7 +107,7 @@ def inclavared(connect: str | None, worker_descriptors: tuple[int, int] | None, 
     settings = Settings(
         listen=values["listen"],
         upstream=values["xfer"],
-        metrics=_tcp(values["metrics"]),
+        metrics=(values["metrics"] or "").removeprefix("tcp://"),
         drain_seconds=values["drain_seconds"],
         renew_seconds=values["renew_seconds"],
         configs=lambda: _configs(options, values["mutual_downstream"])[0],
@@ -120,11 +120,6 @@ def inclavared(connect: str | None, worker_descriptors: tuple[int, int] | None, 
         run_worker(settings, configs, worker_descriptors)
     else:
         run_supervisor(settings, workers, sys.argv[1:])
-
-
-def _tcp(address: str | None) -> TcpAddress | None:
-    parsed = parse_address(address) if address is not None else None
-    return parsed if isinstance(parsed, TcpAddress) else None
 
 
 def _configs(options: ChannelOptions, mutual_downstream: bool) -> tuple[Configs, tuple[str, ...]]:

@@ -7,22 +7,20 @@ import json
 import secrets
 import signal
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from eaa.cli.console import clean, emit
 from eaa.cli.service_command import say
+from eaa.cli.service_processes import bind_groups, inherited, serve_worker, supervise
 from eaa.errors import RemoteProtocolError
 from eaa.services.inclavared import Configs, Inclavared
 from eaa.services.inclavared_metrics import FAMILIES, WORKER_RESTARTS, WORKERS
 from eaa.services.listening import address_of, bind, forget
 from eaa.services.metrics import render
-from eaa.services.metrics_http import Health, start_metrics_server
-from eaa.services.running import run_until_stopped
-from eaa.services.supervisor import Supervisor, report_to_supervisor
+from eaa.services.metrics_http import Health, serve_metrics
+from eaa.services.supervisor import Supervisor
 from eaa.tls.claims import NONCE_BYTES
-from eaa.transport.address import TcpAddress, UnixAddress, parse_address
 from eaa.transport.config import ChannelConfig
 from eaa.transport.streams import open_attested_connection
 
@@ -31,21 +29,22 @@ __all__ = ["Settings", "ask_once", "run_supervisor", "run_worker"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``configs`` reads files and options anew."""
+    """``metrics`` is ``host:port``, or empty; ``configs`` reads files and options anew."""
 
     listen: str
     upstream: str
-    metrics: TcpAddress | None
+    metrics: str
     drain_seconds: float
     renew_seconds: float
     configs: Callable[[], Configs]
 
 
-def run_worker(settings: Settings, configs: Configs, descriptors: tuple[int, int] | None) -> None:
-    """Serve in this process, alone or for the supervisor that handed it ``descriptors``."""
-    listening = bind(settings.listen) if descriptors is None else socket.socket(fileno=descriptors[0])
-    control = None if descriptors is None else socket.socket(fileno=descriptors[1])
-    listening.setblocking(False)
+def run_worker(settings: Settings, configs: Configs, descriptors: Sequence[int] | None) -> None:
+    """Serve in this process: alone, or with the sockets of a supervisor, the control socket first."""
+    if descriptors is None:
+        control, listening = None, bind(settings.listen)
+    else:
+        control, (listening,) = inherited(descriptors)
     where = address_of(listening)
     try:
         asyncio.run(_serve(settings, configs, listening, where, control))
@@ -58,59 +57,39 @@ async def _serve(
     settings: Settings, configs: Configs, listening: socket.socket, where: str, control: socket.socket | None
 ) -> None:
     service = Inclavared(listening, settings.upstream, configs)
-    stopping = asyncio.Event()
-    tasks: set[asyncio.Task[None]] = set()
+    renewals: set[asyncio.Task[None]] = set()
 
     async def renew() -> None:
         service.replace(await asyncio.to_thread(settings.configs))
 
     async def ready() -> None:
-        tasks.add(asyncio.create_task(_every(settings.renew_seconds)))
+        renewals.add(asyncio.create_task(_every(settings.renew_seconds)))
         if control is None:
-            await _serve_metrics(settings, Health(lambda: service.not_ready, service.metrics_text))
+            if settings.metrics:
+                health = Health(lambda: service.not_ready, service.metrics_text)
+                await serve_metrics(settings.metrics, health, say)
             say(f"listening on {where}")
-        else:
-            control.setblocking(False)
-            reports = report_to_supervisor(
-                control, lambda: (service.not_ready, list(service.metrics.samples())), stopping
-            )
-            tasks.add(asyncio.create_task(reports))
 
-    await run_until_stopped(
-        service, drain_seconds=settings.drain_seconds, renew=renew, ready=ready, stopping=stopping
-    )
-    for task in tasks:
+    await serve_worker(
+        service, control, lambda: (service.not_ready, list(service.metrics.samples())),
+        drain_seconds=settings.drain_seconds, renew=renew, ready=ready,
+    )  # fmt: skip
+    for task in renewals:
         task.cancel()
 
 
 def run_supervisor(settings: Settings, workers: int, arguments: Sequence[str]) -> None:
     """Serve in ``workers`` processes of this command with ``arguments``."""
-    listeners = _listeners(settings.listen, workers)
-    where = address_of(listeners[0])
-
-    def command(listening: Sequence[int], control: int) -> list[str]:
-        own = ["--worker-descriptors", str(listening[0]), str(control)]
-        return [sys.executable, "-m", "eaa.cli.inclavared", *arguments, *own]
-
-    async def supervise() -> None:
-        supervisor = Supervisor(command, [(listening,) for listening in listeners], FAMILIES)
-
-        async def renew() -> None:
-            supervisor.signal(signal.SIGHUP)
-
-        async def ready() -> None:
-            await _serve_metrics(
-                settings, Health(lambda: supervisor.not_ready, lambda: _supervised_text(supervisor))
-            )
-            say(f"listening on {where}")
-
-        await run_until_stopped(supervisor, drain_seconds=settings.drain_seconds, renew=renew, ready=ready)
-
-    try:
-        asyncio.run(supervise())
-    finally:
-        for listening in listeners:
-            forget(listening, where)
+    groups = bind_groups([settings.listen], workers)
+    where = address_of(groups[0][0])
+    supervise(
+        "eaa.cli.inclavared", arguments, groups,
+        drain_seconds=settings.drain_seconds,
+        metrics_listen=settings.metrics,
+        metrics=_supervised_text,
+        ready=lambda: say(f"listening on {where}"),
+        families=FAMILIES,
+    )  # fmt: skip
 
 
 def _supervised_text(supervisor: Supervisor) -> str:
@@ -143,19 +122,3 @@ async def _every(seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
         signal.raise_signal(signal.SIGHUP)  # one way to renew, and one that reports what fails
-
-
-async def _serve_metrics(settings: Settings, health: Health) -> None:
-    if settings.metrics is not None:
-        _, port = await start_metrics_server(settings.metrics.host, settings.metrics.port, health)
-        say(f"metrics on http://{settings.metrics.host}:{port}/metrics")
-
-
-def _listeners(address: str, count: int) -> list[socket.socket]:
-    """One for each process: TCP sockets share the port, of a path there is one that all accept from."""
-    if isinstance(parse_address(address), UnixAddress):
-        first = bind(address)
-        return [first, *(first.dup() for _ in range(count - 1))]
-    first = bind(address, shared=True)
-    where = address_of(first)
-    return [first, *(bind(where, shared=True) for _ in range(count - 1))]

@@ -14,7 +14,7 @@ from eaa import __version__
 from eaa.cli.console import EXIT_CODES, debug_option, emit
 from eaa.cli.invocation import prepare_streams
 from eaa.cli.pccs_run import anchors_of, run_supervisor, run_worker
-from eaa.cli.service_command import ServiceCommand, given_flags, say
+from eaa.cli.service_command import ServiceCommand, given_flags, process_options, say
 from eaa.errors import UsageError
 from eaa.services.pccs.config import load_config
 from eaa.services.pccs.upstream_sources import open_upstream
@@ -46,11 +46,6 @@ _FLAGS = {
 _MAX_TOKEN_BYTES = 1024
 
 
-def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    """Of a process that a supervisor has started: control socket, then HTTP."""
-    return tuple(int(part) for part in value.split(",")) if value else None
-
-
 @click.command(
     "pccs",
     cls=ServiceCommand,
@@ -58,7 +53,7 @@ def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) 
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="pccs")
-@click.option("-C", "--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration, TOML.")
+@process_options
 @click.option(
     "-m",
     "--mode",
@@ -69,7 +64,6 @@ def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option("--certificate", type=click.Path(path_type=Path), metavar="FILE", help="PEM, for TLS.")
 @click.option("--private-key", type=click.Path(path_type=Path), metavar="FILE", help="PEM, for TLS.")
 @click.option("--metrics", metavar="ADDR", help="Metrics and health, '' for none.  [default: 127.0.0.1:8082]")
-@click.option("--storage", metavar="URL", help="sqlite:///PATH or postgresql://USER@HOST/DATABASE.")
 @click.option("--upstream", metavar="URL", help="PCS or a PCCS, '' for none.  [default: Intel's PCS]")
 @click.option("--upstream-kind", type=click.Choice(["pcs", "pccs"]), help="What answers there.")
 @click.option("--region", metavar="ID", help="Ask Alibaba Cloud's PCCS of this region, e.g. cn-beijing.")
@@ -84,24 +78,7 @@ def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) 
     metavar="FILE",
     help="Root certificate to believe instead of the vendors'. Repeatable.",
 )
-@click.option(
-    "--state-directory",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where files are kept that are not configured otherwise.",
-)
-@click.option("--workers", type=int, metavar="N", help="Processes that share the port.  [default: 1]")
-@click.option(
-    "--drain-seconds",
-    type=float,
-    metavar="SECONDS",
-    help="What open requests are given to end.  [default: 20]",
-)
-@click.option("--log-level", type=click.Choice(["debug", "info", "warn", "error", "fatal", "off"]))
-@click.option("--log-format", type=click.Choice(["json", "text"]))
-@click.option("--check", is_flag=True, help="Say whether the configuration is sound, and end.")
 @click.option("--hash-token", is_flag=True, help="Read a token from stdin, write its SHA-512, and end.")
-@click.option("--worker-descriptors", callback=_descriptors, hidden=True)
 @debug_option
 def pccs(
     config: Path | None,

@@ -60,7 +60,7 @@ async def _serve(config: PccsConfig, inputs: Inputs, control: socket.socket | No
     async def renew() -> None:
         service.renew()
 
-    def ready() -> None:
+    async def ready() -> None:
         if control is None:
             say_where(inputs.http_socket, tls=config.http.certificate is not None)
 

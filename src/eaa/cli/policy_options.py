@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from eaa.appraisal.policy import MAX_GRACE_DAYS
+from eaa.cli.options import with_options
 
 __all__ = ["policy_options"]
 
@@ -39,6 +40,4 @@ _OPTIONS = (
 
 def policy_options(command: F) -> F:
     """Adds ``--grace-days``, ``--min-eval-number`` and ``--refuse-advisory``."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from eaa.cli.options import with_options
 from eaa.errors import ConfigError, UsageError
 from eaa.provider.qcnl import QCNL_PATH, QCNL_PATH_VARIABLE
 from eaa.provider.settings import ProviderSettings, ProviderSpec, parse_provider
@@ -103,9 +104,7 @@ def network_options(function: F) -> F:
         ),
         cache_option,
     )  # fmt: skip
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, options)
 
 
 def cache_option(function: F) -> F:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from eaa.appraisal.policy_psp import CsvPolicy, SevPolicy
+from eaa.cli.options import with_options
 from eaa.cli.snp_options import Abi
 
 __all__ = ["psp_options", "psp_policies"]
@@ -39,9 +40,7 @@ _OPTIONS = (
 
 def psp_options(command: F) -> F:
     """Adds the options, which :func:`psp_policies` reads."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 def psp_policies(options: Mapping[str, Any]) -> tuple[SevPolicy, CsvPolicy]:

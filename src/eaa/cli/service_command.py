@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from eaa.cli.console import clean
 from eaa.cli.invocation import invoke_safely
+from eaa.cli.options import with_options
 
-__all__ = ["ServiceCommand", "configure_logging", "given_flags", "log_notes", "say"]
+__all__ = [
+    "ServiceCommand",
+    "configure_logging",
+    "given_flags",
+    "log_notes",
+    "process_options",
+    "say",
+    "worker_option",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _LOG = logging.getLogger("eaa.service")
+_PATH: click.Path = click.Path(path_type=Path)
 _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -55,6 +68,40 @@ def configure_logging(level: str) -> None:
 def log_notes(notes: Iterable[str]) -> None:
     for note in notes:
         _LOG.warning("%s", note)
+
+
+def process_options(function: F) -> F:
+    """What services of one configuration file have alike: where it is, processes, the log."""
+    options = (
+        click.option("-C", "--config", type=_PATH, metavar="FILE", help="Configuration, TOML."),
+        click.option(
+            "--state-directory", type=_PATH, metavar="DIR",
+            help="Where files are kept that are not configured otherwise.",
+        ),
+        click.option("--storage", metavar="URL", help="sqlite:///PATH or postgresql://USER@HOST/DATABASE."),
+        click.option(
+            "--workers", type=int, metavar="N", help="Processes that share the ports.  [default: 1]"
+        ),
+        click.option(
+            "--drain-seconds", type=float, metavar="SECONDS",
+            help="What open requests are given to end.  [default: 20]",
+        ),
+        click.option("--log-level", type=click.Choice(list(_LEVELS))),
+        click.option("--log-format", type=click.Choice(["json", "text"])),
+        click.option("--check", is_flag=True, help="Say whether the configuration is sound, and end."),
+        worker_option,
+    )  # fmt: skip
+    return with_options(function, options)
+
+
+def worker_option(function: F) -> F:
+    """The descriptors of a process that a supervisor has started: its control socket's, then the others'."""
+    option = click.option("--worker-descriptors", callback=_descriptors, hidden=True, is_eager=True)
+    return option(function)
+
+
+def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    return tuple(int(part) for part in value.split(",")) if value else None
 
 
 def given_flags(values: dict[str, Any], places: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from eaa.cli.service_command import say
-from eaa.services.configuration import split_address
-from eaa.services.listening import address_of, bind
+from eaa.services.listening import address_of, bind, forget
 from eaa.services.metrics import Family
-from eaa.services.metrics_http import Health, start_metrics_server
+from eaa.services.metrics_http import Health, serve_metrics
 from eaa.services.running import Service, run_until_stopped
 from eaa.services.supervisor import Supervisor, report_to_supervisor
+from eaa.transport.address import UnixAddress, parse_address
 
 __all__ = ["Report", "bind_groups", "inherited", "say_where", "serve_worker", "supervise"]
 
@@ -26,15 +26,14 @@ Report = Callable[[], tuple[str, list[Any]]]
 def inherited(descriptors: Sequence[int]) -> tuple[socket.socket, tuple[socket.socket, ...]]:
     """The control socket and the listening ones that a supervisor handed to this process."""
     control, *listening = (socket.socket(fileno=number) for number in descriptors)
-    control.setblocking(False)
+    for item in (control, *listening):
+        item.setblocking(False)
     return control, tuple(listening)
 
 
 def bind_groups(addresses: Sequence[str], workers: int) -> list[tuple[socket.socket, ...]]:
-    """For each of ``workers`` sockets of its own on the same ``addresses``, ``tcp://…``."""
-    first = tuple(bind(address, shared=True) for address in addresses)
-    bound = [address_of(item) for item in first]
-    return [first, *(tuple(bind(address, shared=True) for address in bound) for _ in range(workers - 1))]
+    """For each of ``workers`` sockets of its own on the same ``addresses``, ``tcp://…`` or ``unix://…``."""
+    return list(zip(*(_listeners(address, workers) for address in addresses), strict=True))
 
 
 def say_where(listening: socket.socket, *, tls: bool) -> None:
@@ -49,9 +48,9 @@ async def serve_worker(
     *,
     drain_seconds: float,
     renew: Callable[[], Awaitable[None]],
-    ready: Callable[[], None],
+    ready: Callable[[], Awaitable[None]],
 ) -> None:
-    """Serve until stopped. ``ready`` is called once the service serves.
+    """Serve until stopped. ``ready`` is awaited once the service serves.
 
     ``report`` goes to the supervisor at the other end of ``control``, if there is one.
     """
@@ -59,7 +58,7 @@ async def serve_worker(
     tasks: set[asyncio.Task[None]] = set()
 
     async def started() -> None:
-        ready()
+        await ready()
         if control is not None:
             tasks.add(asyncio.create_task(report_to_supervisor(control, report, stopping)))
 
@@ -85,8 +84,9 @@ def supervise(
     """Serve in a process of ``python -m module arguments`` for each of ``groups``, and close them at the end.
 
     ``before`` is awaited before the first begins, ``ready`` called once one serves. ``metrics`` makes the
-    text that is served on ``metrics_listen``, if that is not empty.
+    text that is served on ``metrics_listen``, ``host:port``, if that is not empty.
     """
+    bound = [(listening, address_of(listening)) for group in groups for listening in group]
 
     def command(listening: Sequence[int], control: int) -> list[str]:
         own = ["--worker-descriptors", ",".join(str(number) for number in (control, *listening))]
@@ -102,10 +102,8 @@ def supervise(
 
         async def started() -> None:
             if metrics_listen:
-                host, port = split_address(metrics_listen)
                 health = Health(lambda: supervisor.not_ready, lambda: metrics(supervisor))
-                _, port = await start_metrics_server(host, port, health)
-                say(f"metrics on http://{host}:{port}/metrics")
+                await serve_metrics(metrics_listen, health, say)
             ready()
 
         await run_until_stopped(supervisor, drain_seconds=drain_seconds, renew=renew, ready=started)
@@ -113,6 +111,15 @@ def supervise(
     try:
         asyncio.run(run())
     finally:
-        for group in groups:
-            for listening in group:
-                listening.close()
+        for listening, address in bound:
+            forget(listening, address)
+
+
+def _listeners(address: str, count: int) -> list[socket.socket]:
+    """TCP sockets share the port; of a path there is one that all accept from."""
+    if isinstance(parse_address(address), UnixAddress):
+        first = bind(address)
+        return [first, *(first.dup() for _ in range(count - 1))]
+    first = bind(address, shared=True)
+    where = address_of(first)
+    return [first, *(bind(where, shared=True) for _ in range(count - 1))]

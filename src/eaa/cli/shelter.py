@@ -1,26 +1,22 @@
-"""``shelter``: the group, its literal table of commands, and how an error leaves the process.
-
-A command's module is imported when the command runs, so that help and completion stay quick.
-"""
+"""``shelter``: the group, and its literal table of commands."""
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import click
 
 from eaa import __version__
+from eaa.cli.command_table import TableGroup
 from eaa.cli.console import EXIT_CODES, debug_option
-from eaa.cli.invocation import invoke_safely, prepare_streams
+from eaa.cli.invocation import prepare_streams
 from eaa.cli.original_options import verbose_option
 
 __all__ = ["COMMANDS", "main", "shelter"]
 
-#: Name → module with a command of that name (``-`` as ``_``), and the line that the group's help shows.
+#: As :class:`eaa.cli.command_table.TableGroup` has it.
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "verify": ("eaa.cli.verify", "Verify evidence and appraise it."),
@@ -37,25 +33,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-class ShelterGroup(click.Group):
-    """Commands from :data:`COMMANDS`; every error becomes a line on stderr and an exit code."""
+class ShelterGroup(TableGroup):
+    """Commands from :data:`COMMANDS`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-    def invoke(self, ctx: click.Context) -> Any:
-        return invoke_safely(ctx, super().invoke)
+    table = COMMANDS
 
 
 @click.group(

@@ -9,6 +9,7 @@ import click
 
 from eaa.appraisal.minimum_tcb import parse_minimum_tcb
 from eaa.appraisal.policy_snp import SnpPolicy
+from eaa.cli.options import with_options
 from eaa.errors import UsageError
 from eaa.evidence.snp_bits import GUEST_POLICY_BITS, PLATFORM_INFO_BITS
 from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
@@ -138,9 +139,7 @@ SNP_OPTIONS = (
 
 def snp_options(command: F) -> F:
     """Adds the options, which :func:`snp_policy` reads, and ``--allow-missing-crl``."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 def snp_policy(options: Mapping[str, Any]) -> SnpPolicy:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
 
+from eaa.cli.completion import completion_script
 from eaa.cli.console import debug_option, emit
-from eaa.errors import InternalError
 
 __all__ = ["completion"]
 
@@ -22,7 +21,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     Examples:
       verdict completion bash > ~/.local/share/bash-completion/completions/verdict
     """
-    script = get_completion_class(shell)
-    if script is None:
-        raise InternalError(f"there is no completion for {shell}", detail="completion")
-    emit(script(ctx.find_root().command, {}, "verdict", "_VERDICT_COMPLETE").source())
+    emit(completion_script(ctx.find_root().command, "verdict", shell))

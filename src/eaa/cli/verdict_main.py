@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,9 +10,10 @@ from typing import Any
 import click
 
 from eaa import __version__
+from eaa.cli.command_table import TableGroup
 from eaa.cli.console import debug_option
 from eaa.cli.files import load_input
-from eaa.cli.invocation import invoke_safely, prepare_streams
+from eaa.cli.invocation import prepare_streams
 from eaa.codec.hosts import is_loopback
 from eaa.errors import UsageError
 from eaa.transport.address import TcpAddress, parse_address
@@ -81,24 +81,10 @@ ORIGINAL: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
 )  # fmt: skip
 
 
-class VerdictGroup(click.Group):
-    """Commands from :data:`COMMANDS`; every error becomes a line on stderr and an exit code."""
+class VerdictGroup(TableGroup):
+    """Commands from :data:`COMMANDS`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-    def invoke(self, ctx: click.Context) -> Any:
-        return invoke_safely(ctx, super().invoke)
+    table = COMMANDS
 
 
 def _original_options(function: Any) -> Any:

@@ -13,7 +13,7 @@ import click
 from eaa import __version__
 from eaa.cli.console import EXIT_CODES, debug_option
 from eaa.cli.invocation import prepare_streams
-from eaa.cli.service_command import ServiceCommand, given_flags, say
+from eaa.cli.service_command import ServiceCommand, given_flags, process_options, say
 
 __all__ = ["main", "verdictd"]
 
@@ -45,11 +45,6 @@ _FLAGS = {
 }
 
 
-def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    """Of a process that a supervisor has started: control socket, HTTP, and the channel if there is one."""
-    return tuple(int(part) for part in value.split(",")) if value else None
-
-
 @click.command(
     "verdictd",
     cls=ServiceCommand,
@@ -57,7 +52,7 @@ def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) 
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="verdictd")
-@click.option("-C", "--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration, TOML.")
+@process_options
 @click.option("--http", metavar="ADDR", help="KBS protocol and administration.  [default: 127.0.0.1:8080]")
 @click.option(
     "-l", "--listen", metavar="ADDR", help="Attested channel, '' for none.  [default: 127.0.0.1:1234]"
@@ -81,13 +76,6 @@ def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option(
     "--unsafe-null", is_flag=True, default=None, help="Allow nullattester and nullverifier to be named."
 )
-@click.option(
-    "--state-directory",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where files are kept that are not configured otherwise.",
-)
-@click.option("--storage", metavar="URL", help="sqlite:///PATH or postgresql://USER@HOST/DATABASE.")
 @click.option("--master-key", metavar="URI", help="file:PATH, openbao+https://… or pkcs11:….")
 @click.option(
     "--collateral",
@@ -115,23 +103,12 @@ def _descriptors(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option(
     "--unsafe-sample", is_flag=True, default=None, help="Accept the TEE 'sample', which proves nothing."
 )
-@click.option("--workers", type=int, metavar="N", help="Processes that share the ports.  [default: 1]")
-@click.option(
-    "--drain-seconds",
-    type=float,
-    metavar="SECONDS",
-    help="What open requests are given to end.  [default: 20]",
-)
-@click.option("--log-level", type=click.Choice(["debug", "info", "warn", "error", "fatal", "off"]))
-@click.option("--log-format", type=click.Choice(["json", "text"]))
-@click.option("--check", is_flag=True, help="Say whether the configuration is sound, and end.")
 @click.option(
     "--rewrap",
     "rewrap_keys",
     is_flag=True,
     help="After a change of the master key: wrap all data keys with it, and end.",
 )
-@click.option("--worker-descriptors", callback=_descriptors, hidden=True)
 @debug_option
 def verdictd(
     config: Path | None,

@@ -55,7 +55,7 @@ async def _serve(config: VerdictdConfig, inputs: Inputs, control: socket.socket 
         channel, _ = await asyncio.to_thread(channel_config, config, evidence)
         service.replace(evidence, channel)
 
-    def ready() -> None:
+    async def ready() -> None:
         _spare_collector()
         if control is None:
             _say_where(config, [inputs.http_socket, inputs.channel_socket])

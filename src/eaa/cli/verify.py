@@ -25,12 +25,11 @@ from eaa.cli.verdict_text import render
 from eaa.endorsements.tcb import TcbStatus
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import ConfigError, FormatError, SignatureError
+from eaa.tls.peer import REPORT_DATA_BYTES
 from eaa.verify.claims import rfc3339
 from eaa.verify.result import Binding
 
 __all__ = ["verify"]
-
-_REPORT_DATA_BYTES = 64
 
 
 @click.command(epilog=EXIT_CODES)
@@ -53,7 +52,7 @@ _REPORT_DATA_BYTES = 64
     "Of SEV, 16 bytes: its nonce.",
 )  # fmt: skip
 @click.option(
-    "--report-data", type=HexBytes(_REPORT_DATA_BYTES), metavar="HEX",
+    "--report-data", type=HexBytes(REPORT_DATA_BYTES), metavar="HEX",
     help="Report data must be exactly these 64 bytes. Not together with --nonce.",
 )  # fmt: skip
 @click.option(
@@ -144,7 +143,7 @@ def _report_data(options: dict[str, Any]) -> bytes | None:
     report_data: bytes | None = options["report_data"]
     if nonce is not None and report_data is not None:
         raise click.UsageError("--nonce and --report-data exclude each other")
-    return nonce.ljust(_REPORT_DATA_BYTES, b"\x00") if nonce is not None else report_data
+    return nonce.ljust(REPORT_DATA_BYTES, b"\x00") if nonce is not None else report_data
 
 
 def _policy(options: dict[str, Any]) -> Policy:

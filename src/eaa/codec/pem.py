@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
 from eaa.errors import FormatError
 
-__all__ = ["MAX_CERTIFICATES", "decode_pem_certificates", "encode_pem", "split_chain"]
+__all__ = ["MAX_CERTIFICATES", "Texts", "decode_pem_certificates", "encode_pem", "pem_text", "split_chain"]
 
 #: A chain of a vendor has two or three certificates.
 MAX_CERTIFICATES = 16
@@ -23,22 +25,28 @@ _BEGIN = re.compile(rb"[\r\n]*-----BEGIN ([A-Z0-9 ]{1,40})-----")
 _END_CERTIFICATE = b"-----END CERTIFICATE-----"
 
 
-def decode_pem_certificates(data: bytes, what: str) -> tuple[bytes, ...]:
+#: See :func:`pem_text`.
+Texts = Mapping[bytes, bytes]
+_NONE: Texts = MappingProxyType({})
+
+
+def decode_pem_certificates(data: bytes, what: str, known: Texts = _NONE) -> tuple[bytes, ...]:
     """The DER of each certificate in ``data``, in order; at least one, at most 16.
 
-    Accepts PEM or URL-encoded PEM, and the one terminating NUL that Intel's quoting library writes.
+    Accepts PEM or URL-encoded PEM, and the one terminating NUL that Intel's quoting library writes. ``known``
+    has the DER of texts that need not be decoded, by :func:`pem_text`.
 
     Raises:
         FormatError: any other text, base64 that is not canonical, no certificate, or too many.
     """
-    blocks = decode_pem(data, "CERTIFICATE", what)
+    blocks = decode_pem(data, "CERTIFICATE", what, known)
     if not blocks:
         raise _error(what, 0, "no certificate found", "missing")
     return blocks
 
 
-def decode_pem(data: bytes, label: str, what: str) -> tuple[bytes, ...]:
-    """The DER of each block in ``data``, all of which must be labelled ``label``."""
+def decode_pem(data: bytes, label: str, what: str, known: Texts = _NONE) -> tuple[bytes, ...]:
+    """The DER of each block in ``data``, all of which must be labelled ``label``; ``known`` as above."""
     if len(data) > _MAX_BYTES:
         raise _error(what, 0, f"{len(data)} bytes exceed {_MAX_BYTES}", "too_large")
     if b"%" in data[:64]:
@@ -56,7 +64,8 @@ def decode_pem(data: bytes, label: str, what: str) -> tuple[bytes, ...]:
             raise _error(what, position, "expected a PEM block", "not_pem")
         if len(blocks) == MAX_CERTIFICATES:
             raise _error(what, position, f"more than {MAX_CERTIFICATES} blocks", "too_large")
-        blocks.append(_canonical_base64(text[match.end() : end], what, position))
+        block = text[match.end() : end]
+        blocks.append(known.get(block) or _canonical_base64(block, what, position))
         position = end + len(ending)
     return tuple(blocks)
 
@@ -72,9 +81,13 @@ def split_chain(data: bytes) -> tuple[bytes, bytes]:
 
 def encode_pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
     """``der`` as one PEM block with lines of 64 characters."""
+    return b"-----BEGIN %b-----%b-----END %b-----\n" % (label.encode(), pem_text(der), label.encode())
+
+
+def pem_text(der: bytes) -> bytes:
+    """What is between the boundaries of :func:`encode_pem`: base64 in lines of 64, and breaks around them."""
     text = base64.b64encode(der)
-    lines = b"\n".join(text[i : i + 64] for i in range(0, len(text), 64))
-    return b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label.encode(), lines, label.encode())
+    return b"\n%b\n" % b"\n".join([text[i : i + 64] for i in range(0, len(text), 64)])
 
 
 def _canonical_base64(text: bytes, what: str, position: int) -> bytes:

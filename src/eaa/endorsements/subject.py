@@ -13,7 +13,7 @@ from typing import Literal
 
 from eaa.errors import FormatError, UsageError
 from eaa.evidence.snp_bits import SigningKey
-from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
+from eaa.evidence.snp_tcb import TCB_BYTES, SnpProduct, TcbVersion, parse_tcb_version
 
 __all__ = [
     "AmdChainSubject",
@@ -255,11 +255,10 @@ def _vek(name: str, tcb: str, hwid: bytes | None) -> Subject:
     if hwid is not None and len(hwid) != (8 if product.has_fmc else 64):
         raise ValueError
     levels = bytes.fromhex(tcb)
-    if product.has_fmc:
-        fmc, bootloader, tee, snp, _, _, _, microcode = levels
-        return VekSubject(product, TcbVersion(bootloader, tee, snp, microcode, fmc), hwid)
-    bootloader, tee, _, _, _, _, snp, microcode = levels
-    return VekSubject(product, TcbVersion(bootloader, tee, snp, microcode), hwid)
+    if len(levels) != TCB_BYTES:
+        raise ValueError
+    version = parse_tcb_version(levels, has_fmc=product.has_fmc, field="subject", offset=0)
+    return VekSubject(product, version, hwid)
 
 
 def _hygon_chain(words: Sequence[str]) -> Subject:

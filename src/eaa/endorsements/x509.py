@@ -6,7 +6,7 @@ the vendors' own verifiers do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -17,7 +17,7 @@ from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
 from eaa.codec.der import decode_der, parse_tlv, tlv_bytes, wrap_sequence
-from eaa.codec.pem import decode_pem_certificates
+from eaa.codec.pem import Texts, decode_pem_certificates, pem_text
 from eaa.endorsements.plain_der import ECDSA_SHA256, P256_SPKI_PREFIX, Extension, plain_certificate
 from eaa.errors import FormatError
 
@@ -25,6 +25,7 @@ __all__ = [
     "ECDSA_SHA256",
     "Certificate",
     "Extension",
+    "KnownCertificates",
     "RawExtension",
     "common_name",
     "extensions_by_oid",
@@ -195,15 +196,37 @@ def _decoded(der: bytes, what: str) -> Certificate:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownCertificates:
+    """Certificates that need not be parsed again. To be known is not to be believed."""
+
+    by_der: Mapping[bytes, Certificate]
+    ders: Texts  # the DER of the same, or of some of them, by their PEM text
+
+    @classmethod
+    def of(cls, certificates: Iterable[Certificate]) -> KnownCertificates:
+        by_der = {item.der: item for item in certificates}
+        return cls(MappingProxyType(by_der), MappingProxyType({pem_text(der): der for der in by_der}))
+
+    def and_of(self, certificates: Sequence[Certificate]) -> KnownCertificates:
+        """These and ``certificates``."""
+        if all(item.der in self.by_der for item in certificates):
+            return self
+        return KnownCertificates({**self.by_der, **{item.der: item for item in certificates}}, self.ders)
+
+
+_NONE_KNOWN = KnownCertificates.of(())
+
+
 def parse_certificate_chain(
-    pem: bytes, *, what: str, known: Sequence[Certificate] = ()
+    pem: bytes, *, what: str, known: KnownCertificates = _NONE_KNOWN
 ) -> tuple[Certificate, ...]:
     """The certificates of a PEM or URL-encoded PEM chain, in the order given.
 
     One whose bytes are those of a certificate in ``known`` is that one, and is not parsed again.
     """
-    parsed = {certificate.der: certificate for certificate in known}
-    blocks = decode_pem_certificates(pem, what)
+    parsed = known.by_der
+    blocks = decode_pem_certificates(pem, what, known.ders)
     return tuple([parsed.get(der) or parse_certificate(der, what=what) for der in blocks])
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from eaa.evidence.snp import SnpReport
 from eaa.evidence.snp_certificates import TableEntry, TableName
 from eaa.evidence.snp_json_members import FIELDS, TCBS
-from eaa.evidence.snp_tcb import TcbVersion
 
 __all__ = ["snp_evidence_document"]
 
@@ -33,7 +32,7 @@ def _members(report: SnpReport) -> dict[str, Any]:
         "cpuid_step": body.cpuid_stepping if has_cpuid else None,
         "launch_mit_vector": body.launch_mit_vector if has_vectors else None,
         "current_mit_vector": body.current_mit_vector if has_vectors else None,
-        **{name: _tcb(getattr(report, name)) for name in TCBS},
+        **{name: getattr(report, name).members() for name in TCBS},
         "current": _version(report.current_version),
         "committed": _version(report.committed_version),
         "signature": {"r": list(body.signature_r), "s": list(body.signature_s)},
@@ -42,16 +41,6 @@ def _members(report: SnpReport) -> dict[str, Any]:
 
 def _plain(value: bytes | int) -> list[int] | int:
     return list(value) if isinstance(value, bytes) else value
-
-
-def _tcb(tcb: TcbVersion) -> dict[str, int | None]:
-    return {
-        "fmc": tcb.fmc,
-        "bootloader": tcb.bootloader,
-        "tee": tcb.tee,
-        "snp": tcb.snp,
-        "microcode": tcb.microcode,
-    }
 
 
 def _version(version: tuple[int, int, int]) -> dict[str, int]:

@@ -78,6 +78,16 @@ class TcbVersion:
             return bytes((self.bootloader, self.tee, 0, 0, 0, 0, self.snp, self.microcode))
         return bytes((self.fmc, self.bootloader, self.tee, self.snp, 0, 0, 0, self.microcode))
 
+    def members(self) -> dict[str, int | None]:
+        """The levels by name, as documents have them."""
+        return {
+            "fmc": self.fmc,
+            "bootloader": self.bootloader,
+            "tee": self.tee,
+            "snp": self.snp,
+            "microcode": self.microcode,
+        }
+
     def meets(self, minimum: TcbVersion) -> bool:
         """Whether no component is below ``minimum``'s; versions of two shapes do not meet each other."""
         if (self.fmc is None) != (minimum.fmc is None):

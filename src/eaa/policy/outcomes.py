@@ -3,6 +3,8 @@
 An outcome rests on the policy's text, on what was handed to the engine as input, and on the answers to its
 queries for reference values. The first two are the key, by their digests; the answers are compared at each
 use: a value that was replaced, has expired or has appeared since is another answer.
+
+What comes once is not worth remembering: only what comes again is.
 """
 
 from __future__ import annotations
@@ -38,10 +40,11 @@ class _Known:
 class Outcomes:
     """At most 4,096 outcomes; thread-safe. Keys are digests of a policy's text and of its input."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_came", "_known")
 
     def __init__(self) -> None:
         self._known = BoundedMemo[_Known](MAX_OUTCOMES)
+        self._came = BoundedMemo[bool](MAX_OUTCOMES)
 
     def find(
         self, key: tuple[str, bytes], references: Mapping[str, ReferenceValue], now: datetime
@@ -49,6 +52,12 @@ class Outcomes:
         """The outcome, if it would be the same now."""
         known = self._known.get(key)
         return known.outcome if known is not None and known.holds(references, now) else None
+
+    def comes_again(self, key: tuple[str, bytes]) -> bool:
+        """Whether this was asked of ``key`` before; it is, from now on."""
+        came = self._came.get(key) is not None
+        self._came.put(key, True)
+        return came
 
     def keep(self, key: tuple[str, bytes], outcome: AttestationOutcome, lookup: ReferenceLookup) -> None:
         """Remember ``outcome``, which the answers of ``lookup`` led to."""

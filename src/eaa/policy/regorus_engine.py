@@ -33,9 +33,9 @@ class RegorusEngine:
     ``rule``, ``claim``, ``expected``, and ``came`` or ``got``, which is asked only where the answer is not
     yes. It is data for people: nothing is decided by it.
 
-    What an attestation policy has affirmed is remembered by those claims that its decisive rules can read:
-    machines that run the same have the same. Before it is remembered it is evaluated on all claims, and on
-    those alone.
+    What an attestation policy has affirmed twice is remembered by those claims that its decisive rules can
+    read: machines that run the same have the same. Before it is remembered it is evaluated on all claims, and
+    on those alone.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class RegorusEngine:
                 return known
             lookup = ReferenceLookup(references, now)
             outcome = _stated(prepared, claims, lookup)
-            if is_affirming(outcome.trust_claims):
+            if is_affirming(outcome.trust_claims) and self._outcomes.comes_again(key):
                 if _statements(prepared, read, lookup) != (outcome.trust_claims, outcome.extensions):
                     raise InternalError("a policy reads more than is known of it")
                 self._outcomes.keep(key, outcome, lookup)

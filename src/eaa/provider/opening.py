@@ -150,7 +150,7 @@ class _Clients:
         return [self._pccs(http, url, limits)]
 
     def _pccs(self, http: httpx.AsyncClient, url: str, limits: HttpLimits) -> PccsSource:
-        return PccsSource(http, url, user_token=self._settings.pccs_user_token, limits=limits)
+        return PccsSource(http, url, limits=limits)
 
     async def _http(self, *, insecure: bool = False) -> httpx.AsyncClient:
         if insecure not in self._opened:

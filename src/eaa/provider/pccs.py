@@ -26,6 +26,7 @@ from eaa.provider.pcs import (
     PckCertificate,
     fetched_crl,
     pck_certificate,
+    update_parameter,
 )
 from eaa.provider.upstream import Upstream
 
@@ -44,22 +45,11 @@ class PccsSource:
     """A PCCS at ``url``, as in ``sgx_default_qcnl.conf``: ``https://localhost:8081/sgx/certification/v4/``.
 
     A URL without a path means version 4 at Intel's path.
-
-    Args:
-        user_token: what registering a platform needs; sent nowhere else.
     """
 
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        url: str,
-        *,
-        user_token: str = "",
-        limits: HttpLimits | None = None,
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, url: str, *, limits: HttpLimits | None = None) -> None:
         base, self._version = _split(url)
         self._upstream = Upstream(http, "PCCS", base, statuses=PCCS_STATUSES, limits=limits)
-        self._token = {"user-token": user_token} if user_token else {}
 
     @property
     def name(self) -> str:
@@ -70,11 +60,13 @@ class PccsSource:
         match subject:
             case TcbInfoSubject(tee, fmspc, update):
                 asked = f"{tee.upper()} TCB info of FMSPC {fmspc.hex()}"
-                answer = await self._get(tee, "tcb", {"fmspc": fmspc.hex(), **_update(update)}, asked)
+                answer = await self._get(
+                    tee, "tcb", {"fmspc": fmspc.hex(), **update_parameter(update)}, asked
+                )
                 return _document(answer, *TCB_CHAINS)
             case IdentitySubject(name, update):
                 tee, path = _IDENTITIES[name]
-                answer = await self._get(tee, path, _update(update), f"identity of {name}")
+                answer = await self._get(tee, path, update_parameter(update), f"identity of {name}")
                 return _document(answer, *IDENTITY_CHAINS)
             case PckCrlSubject(ca):
                 params = {"ca": ca, "encoding": "der"}
@@ -101,18 +93,6 @@ class PccsSource:
         }
         return pck_certificate(await self._get("sgx", "pckcert", params, "PCK certificate of a platform"))
 
-    async def register_platform(self, body: bytes) -> None:
-        """POST ``platforms``: ``body`` is the JSON that describes a platform. Needs the user token.
-
-        Raises:
-            ProviderError: refused, or not reached.
-        """
-        path = self._path("sgx", "platforms")
-        await self._upstream.send("POST", path, {}, asked="registration", headers=self._token, body=body)
-
-    def _path(self, tee: str, path: str) -> str:
-        return f"{tee}/certification/v{self._version}/{path}"
-
     async def _get(self, tee: str, path: str, params: Mapping[str, str], asked: str) -> Answer:
         # Version 3 knows TDX under its own path, version 4's [PCCS API].
         version = "4" if tee == "tdx" else self._version
@@ -131,10 +111,6 @@ def _split(url: str) -> tuple[str, str]:
             detail="provider_url",
         )
     return bare, "4"
-
-
-def _update(update: str) -> dict[str, str]:
-    return {} if update == "standard" else {"update": update}
 
 
 def _document(answer: Answer, *chains: str) -> Fetched:

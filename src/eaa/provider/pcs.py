@@ -40,6 +40,7 @@ __all__ = [
     "PcsSource",
     "fetched_crl",
     "pck_certificate",
+    "update_parameter",
 ]
 
 _ROOT_CA_CRL = "IntelSGXRootCA.der"
@@ -108,12 +109,12 @@ class PcsSource:
         match subject:
             case TcbInfoSubject(tee, fmspc, update):
                 asked = f"{tee.upper()} TCB info of FMSPC {fmspc.hex()}"
-                params = {"fmspc": fmspc.hex(), **self._update(update)}
+                params = {"fmspc": fmspc.hex(), **update_parameter(update)}
                 answer = await self._get(tee, "tcb", params, asked)
                 return _document(answer, TCB_CHAINS)
             case IdentitySubject(name, update):
                 tee, path = _IDENTITIES[name]
-                answer = await self._get(tee, path, self._update(update), f"identity of {name}")
+                answer = await self._get(tee, path, update_parameter(update), f"identity of {name}")
                 return _document(answer, IDENTITY_CHAINS)
             case PckCrlSubject(ca):
                 params = {"ca": ca, "encoding": "der"}
@@ -165,9 +166,6 @@ class PcsSource:
         answer.require_type(*_JSON)
         return _pck_certificates(answer)
 
-    def _update(self, update: str) -> dict[str, str]:
-        return {} if update == "standard" else {"update": update}
-
     def _path(self, tee: str, path: str) -> str:
         return f"{tee}/certification/v{self._version}/{path}"
 
@@ -180,6 +178,11 @@ class PcsSource:
 def _document(answer: Answer, chains: Sequence[str]) -> Fetched:
     answer.require_type(*_JSON)
     return Fetched(answer.body, answer.chain(*chains))
+
+
+def update_parameter(update: str) -> dict[str, str]:
+    """How a TCB recovery that is not the standard one is asked for."""
+    return {} if update == "standard" else {"update": update}
 
 
 def fetched_crl(answer: Answer, chains: Sequence[str]) -> Fetched:

@@ -42,7 +42,7 @@ class ProviderSpec:
 class ProviderSettings:
     """All that opens providers, in the order in which they are asked.
 
-    ``pcs_api_key`` and ``pccs_user_token`` are secrets. ``tls_ca`` is a file of the only authorities that
+    ``pcs_api_key`` is secret. ``tls_ca`` is a file of the only authorities that
     may vouch for servers, the system's if ``None``. ``update`` is which TCB info is asked for.
     """
 
@@ -51,7 +51,6 @@ class ProviderSettings:
     cache_max_bytes: int = 256 * 1024 * 1024
     tls_ca: Path | None = None
     pcs_api_key: str = field(default="", repr=False)
-    pccs_user_token: str = field(default="", repr=False)
     update: Update = "standard"
     allow_rollback: bool = False
 

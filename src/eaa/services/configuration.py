@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -26,6 +26,7 @@ from eaa.errors import ConfigError
 __all__ = [
     "MAX_FILE_BYTES",
     "HttpSection",
+    "LogSection",
     "Section",
     "load_settings",
     "on_loopback",
@@ -70,6 +71,13 @@ class HttpSection(Section):
     def _address(cls, value: str) -> str:
         split_address(value)
         return value
+
+
+class LogSection(Section):
+    """One line for each event on stderr."""
+
+    level: Literal["debug", "info", "warn", "error", "fatal", "off"] = "info"
+    format: Literal["json", "text"] = "json"
 
 
 def load_settings(

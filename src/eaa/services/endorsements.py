@@ -35,6 +35,7 @@ from eaa.provider.platform_endorsements import (
 from eaa.services.rate import RateLimit
 from eaa.tls.peer import Endorsements, EvidenceKind
 from eaa.verify.dcap_origin import require_origin
+from eaa.verify.memo import BoundedMemo
 
 __all__ = ["ServiceEndorsements"]
 
@@ -73,7 +74,7 @@ class ServiceEndorsements:
         self._trust_anchors = trust_anchors
         self._rates = _rate(fetches_per_minute)
         self._peer_rates = _rate(fetches_per_minute * _PEER_PART)
-        self._assembled: dict[tuple[bytes, ...], Endorsements] = {}
+        self._assembled = BoundedMemo[Endorsements](_MAX_ASSEMBLED)
 
     @property
     def not_ready(self) -> str:
@@ -167,9 +168,7 @@ class ServiceEndorsements:
         made = self._assembled.get(key)
         if made is None:
             made = _value(kind, held)
-            if len(self._assembled) >= _MAX_ASSEMBLED:
-                self._assembled.clear()
-            self._assembled[key] = made
+            self._assembled.put(key, made)
         return made
 
     def _count(self, kind: EvidenceKind, peer: str) -> None:

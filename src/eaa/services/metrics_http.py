@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from eaa.errors import UsageError
+from eaa.transport.address import TcpAddress, parse_address
 
-__all__ = ["Health", "start_metrics_server"]
+__all__ = ["Health", "serve_metrics"]
 
 _MAX_REQUEST_BYTES = 8 * 1024
 _REQUEST_SECONDS = 5.0
@@ -25,12 +26,14 @@ class Health:
     metrics: Callable[[], str]
 
 
-async def start_metrics_server(host: str, port: int, health: Health) -> tuple[asyncio.Server, int]:
-    """The server, and its port.
+async def serve_metrics(listen: str, health: Health, say: Callable[[str], None]) -> asyncio.Server:
+    """Serve at ``listen``, ``host:port``, and ``say`` where; port 0 lets the kernel choose.
 
     Raises:
-        UsageError: it cannot listen there.
+        UsageError: it is no address, or cannot be listened on.
     """
+    where = parse_address(f"tcp://{listen}")
+    assert isinstance(where, TcpAddress)  # noqa: S101 - of the scheme given
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -41,12 +44,12 @@ async def start_metrics_server(host: str, port: int, health: Health) -> tuple[as
         writer.close()
 
     try:
-        server = await asyncio.start_server(serve, host, port, limit=_MAX_REQUEST_BYTES)
+        server = await asyncio.start_server(serve, where.host, where.port, limit=_MAX_REQUEST_BYTES)
     except OSError as error:
-        raise UsageError(
-            f"cannot serve metrics on {host}:{port}: {error.strerror}", detail="metrics"
-        ) from None
-    return server, int(server.sockets[0].getsockname()[1])
+        raise UsageError(f"cannot serve metrics on {listen}: {error.strerror}", detail="metrics") from None
+    bound = TcpAddress(where.host, server.sockets[0].getsockname()[1])
+    say(f"metrics on {str(bound).replace('tcp://', 'http://')}/metrics")
+    return server
 
 
 def _response(head: bytes, health: Health) -> bytes:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from eaa.errors import ConfigError, StorageError
 
-__all__ = ["PrivateFolder"]
+__all__ = ["PrivateFolder", "sync_folder"]
 
 _LOCK = ".lock"
 _GROUP_OR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -70,7 +70,7 @@ class PrivateFolder:
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
             temporary = None
-            self._sync()
+            sync_folder(self.path)
         except OSError as error:
             raise _error(path, f"cannot be written: {error.strerror}") from None
         finally:
@@ -82,7 +82,7 @@ class PrivateFolder:
         """Remove the file ``name``, which exists."""
         try:
             os.unlink(self.path / name)
-            self._sync()
+            sync_folder(self.path)
         except OSError as error:
             raise _error(self.path / name, f"cannot be removed: {error.strerror}") from None
 
@@ -118,14 +118,6 @@ class PrivateFolder:
             else:
                 return
 
-    def _sync(self) -> None:
-        """The folder's entries to disk, without which a rename may be lost."""
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
     def _require_private(self, path: Path, status: os.stat_result, forbidden: int) -> None:
         if path == self.path and not stat.S_ISDIR(status.st_mode):
             raise _error(path, "is no folder")
@@ -137,6 +129,19 @@ class PrivateFolder:
             what = "read" if forbidden == _GROUP_OR_OTHERS and not mode & _WRITE_BY_OTHERS else "write to"
             wanted = stat.S_IMODE(status.st_mode) & ~forbidden
             raise _error(path, f"others may {what} it; repair with: chmod {wanted:o} {path}")
+
+
+def sync_folder(path: Path) -> None:
+    """The folder's entries to disk, without which a rename may be lost.
+
+    Raises:
+        OSError
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _error(path: Path, message: str) -> ConfigError:

@@ -25,7 +25,7 @@ from eaa.tls.evidence_verifier import held
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.verify.dcap import Memo, verify_parsed_quote
 from eaa.verify.dcap_result import VerifiedDcapEvidence
-from eaa.verify.memo import MAX_REMEMBERED_BYTES
+from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
 from eaa.verify.result import Binding
 
 __all__ = ["DcapVerifier"]
@@ -42,8 +42,8 @@ class DcapVerifier:
     pool: EndorsementPool | None
     trust_anchors: tuple[Certificate, ...]
     memo: Memo
-    _selected: dict[bytes, IntelCollateral] = field(
-        default_factory=dict, init=False, repr=False, compare=False
+    _selected: BoundedMemo[IntelCollateral] = field(
+        default_factory=lambda: BoundedMemo(_MAX_SELECTED), init=False, repr=False, compare=False
     )
 
     def verify_genuine(
@@ -97,9 +97,7 @@ class DcapVerifier:
             found = collateral_for(quote, pool)
             if len(key) > MAX_REMEMBERED_BYTES:
                 return found  # a peer that has proven nothing yet does not fill the memory
-            if len(self._selected) >= _MAX_SELECTED:
-                self._selected.clear()
-            self._selected[key] = found
+            self._selected.put(key, found)
         return found
 
 

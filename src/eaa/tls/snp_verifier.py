@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from eaa.endorsements.x509 import Certificate
 from eaa.evidence.snp import SnpReport, parse_snp_report
 from eaa.tls.evidence_verifier import held
 from eaa.tls.peer import AttachedEvidence
-from eaa.verify.memo import MAX_REMEMBERED_BYTES
+from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
 from eaa.verify.result import Binding
 from eaa.verify.snp import SnpMemo, verify_report
 from eaa.verify.snp_result import VerifiedSnpEvidence
@@ -41,8 +41,8 @@ class SnpVerifier:
     memo: SnpMemo
     allow_missing_crl: bool = False
     _own: AmdParts = field(init=False, repr=False, compare=False)
-    _selected: dict[Hashable, SnpEndorsements] = field(
-        default_factory=dict, init=False, repr=False, compare=False
+    _selected: BoundedMemo[SnpEndorsements] = field(
+        default_factory=lambda: BoundedMemo(_MAX_SELECTED), init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
@@ -86,9 +86,7 @@ class SnpVerifier:
             found = select_endorsements(report, parts, (*AMD_ISSUERS, *self.trust_anchors))
             if attached is not None and _size(attached) > MAX_REMEMBERED_BYTES:
                 return found  # a peer that has proven nothing yet does not fill the memory
-            if len(self._selected) >= _MAX_SELECTED:
-                self._selected.clear()
-            self._selected[key] = found
+            self._selected.put(key, found)
         return found
 
 

@@ -12,6 +12,7 @@ from eaa.endorsements.enclave_identity import parse_enclave_identity
 from eaa.endorsements.tcb_info import parse_tcb_info
 from eaa.endorsements.x509 import Certificate
 from eaa.errors import EndorsementNotFound
+from eaa.verify.ecdsa import EcdsaLibrary
 from eaa.verify.path import certificate_key, certificate_window, crl_window, refuse_revoked, require_crl
 from eaa.verify.primitives import verify_p256_raw
 from eaa.verify.result import TrustAnchor
@@ -25,9 +26,9 @@ T = TypeVar("T")
 
 
 def verify_collateral(
-    collateral: IntelCollateral, anchors: Sequence[Certificate], now: datetime
+    collateral: IntelCollateral, anchors: Sequence[Certificate], now: datetime, ecdsa: EcdsaLibrary
 ) -> VerifiedCollateral:
-    """``collateral`` verified up to one of ``anchors``, all of its windows open at ``now``.
+    """``collateral`` verified up to one of ``anchors`` by ``ecdsa``, all of its windows open at ``now``.
 
     Raises:
         EndorsementNotFound: a part is missing.
@@ -40,7 +41,7 @@ def verify_collateral(
     # 1. Root: byte for byte an anchor; its revocation list is signed by it.
     root = chain[1]
     require_root(root, anchors, "TCB info issuer chain")
-    root_key = certificate_key(root, "root certificate", "root", anchor=True)
+    root_key = certificate_key(root, "root certificate", "root", ecdsa, anchor=True)
     crl = parse_crl(
         _required(collateral.root_ca_crl, "root CA revocation list", "root_ca_crl"),
         what="root CA revocation list",
@@ -53,14 +54,16 @@ def verify_collateral(
         certificate_window(root, "root certificate", "root"),
         crl_window(crl, "root CA revocation list", "root_ca_crl"),
     ]
-    tcb_key, tcb_window = signing_key(chain, root, root_key, crl, "TCB signing certificate", "tcb_signing")
+    tcb_key, tcb_window = signing_key(
+        chain, root, root_key, crl, "TCB signing certificate", "tcb_signing", ecdsa
+    )
     verify_p256_raw(tcb_key, tcb_info.signature, tcb_info.body, "TCB info", "tcb_info")
     qe_key, qe_window = tcb_key, tcb_window
     if qe_identity.issuer_chain != tcb_info.issuer_chain:
         qe_chain = signing_chain(qe_identity, "QE identity issuer chain", anchors)
         require_root(qe_chain[1], anchors, "QE identity issuer chain")
         qe_key, qe_window = signing_key(
-            qe_chain, root, root_key, crl, "QE identity signing certificate", "qe_identity_signing"
+            qe_chain, root, root_key, crl, "QE identity signing certificate", "qe_identity_signing", ecdsa
         )
     verify_p256_raw(qe_key, qe_identity.signature, qe_identity.body, "QE identity", "qe_identity")
 
@@ -73,7 +76,7 @@ def verify_collateral(
     ]
     verified = VerifiedCollateral(
         root, TrustAnchor.of_certificate(root), root_key, crl, info, identity, Windows.of(windows),
-        max(info.issue_date, identity.issue_date),
+        max(info.issue_date, identity.issue_date), ecdsa,
     )  # fmt: skip
     verified.windows.require(now)
     return verified

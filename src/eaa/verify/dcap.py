@@ -21,8 +21,9 @@
 
 1–4 are remembered by the bytes of the collateral and the anchors, 5–8 by the exact bytes of the
 certification on top of that; 4 and 9–13 are done at each call. At most nine signatures are checked
-for a quote of which nothing is known, three for a new platform under known collateral, one for a
-known platform.
+for a quote of which nothing is known, seven under Intel's own root, whose two signatures over pinned
+certificates are known to hold [docs/adr/0017]; three for a new platform under known collateral, one for
+a known platform.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ from datetime import datetime
 
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.x509 import Certificate
-from eaa.errors import BindingError, EndorsementError, UsageError
+from eaa.errors import EndorsementError, UsageError
 from eaa.evidence.dcap_quote import DcapQuote, parse_quote_frame
 from eaa.verify.collateral import verify_collateral
 from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.dcap_tees import DCAP_TEES, DcapTee
+from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaLibrary
 from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
 from eaa.verify.platform import verify_platform
-from eaa.verify.primitives import equal, verify_p256_raw
+from eaa.verify.primitives import require_bound, verify_p256_raw
 from eaa.verify.result import Binding
 from eaa.verify.state import VerifiedCollateral, VerifiedPlatform
 from eaa.verify.tcb import TcbEvaluation
@@ -60,6 +62,7 @@ def verify_quote(
     binding: Binding,
     now: datetime,
     memo: Memo,
+    ecdsa: EcdsaLibrary = CRYPTOGRAPHY,
 ) -> VerifiedDcapEvidence:
     """The quote in ``data``, verified against ``collateral`` at ``now``.
 
@@ -70,6 +73,7 @@ def verify_quote(
         binding: what report data and configuration must be.
         now: aware, UTC.
         memo: what earlier calls verified; a new one verifies everything.
+        ecdsa: the library that checks signatures; what another one verified is not remembered for it.
 
     Raises:
         UsageError: ``now`` is naive, or an expected value has the wrong length.
@@ -78,7 +82,7 @@ def verify_quote(
     """
     return verify_parsed_quote(
         parse_quote_frame(data), collateral=collateral, trust_anchors=trust_anchors, binding=binding, now=now,
-        memo=memo,
+        memo=memo, ecdsa=ecdsa,
     )  # fmt: skip
 
 
@@ -90,6 +94,7 @@ def verify_parsed_quote(
     binding: Binding,
     now: datetime,
     memo: Memo,
+    ecdsa: EcdsaLibrary = CRYPTOGRAPHY,
 ) -> VerifiedDcapEvidence:
     """As :func:`verify_quote`, for who has parsed the quote already, by :func:`parse_quote_frame`."""
     if now.tzinfo is None:
@@ -99,7 +104,7 @@ def verify_parsed_quote(
 
     # 1.–4. Collateral.
     anchors = tuple(trust_anchors)
-    verified = _collateral(collateral, anchors, now, memo)
+    verified = _collateral(collateral, anchors, now, memo, ecdsa)
 
     # 9. Before the rest, so that collateral of the wrong kind is named as such.
     if verified.tcb_info.tee != tee:
@@ -122,9 +127,9 @@ def verify_parsed_quote(
 
     # 13. Bindings.
     if binding.report_data is not None:
-        _require_bound("report data", "report_data", binding.report_data, quote.body.report_data)
+        require_bound("report data", "report_data", binding.report_data, quote.body.report_data)
     if binding.config_id is not None:
-        _require_bound("configuration id", "config_id", binding.config_id, scheme.config_id(quote))
+        require_bound("configuration id", "config_id", binding.config_id, scheme.config_id(quote))
     return VerifiedDcapEvidence(
         tee=tee,
         quote=quote,
@@ -140,12 +145,16 @@ def verify_parsed_quote(
 
 
 def _collateral(
-    collateral: IntelCollateral, anchors: tuple[Certificate, ...], now: datetime, memo: Memo
+    collateral: IntelCollateral,
+    anchors: tuple[Certificate, ...],
+    now: datetime,
+    memo: Memo,
+    ecdsa: EcdsaLibrary,
 ) -> VerifiedCollateral:
-    key = (collateral.parts, tuple([anchor.der for anchor in anchors]))
+    key = (collateral.parts, tuple([anchor.der for anchor in anchors]), ecdsa)
     known = memo.get(key)
     if known is None:
-        known = verify_collateral(collateral, anchors, now)
+        known = verify_collateral(collateral, anchors, now, ecdsa)
         if sum([len(part) for part in collateral.parts if part is not None]) <= _MAX_COLLATERAL_BYTES:
             memo.put(key, known)
     else:
@@ -181,13 +190,3 @@ def _tcb(
         known = scheme.evaluate(quote, verified, platform)
         verified.evaluations.put(key, known)
     return known
-
-
-def _require_bound(what: str, detail: str, expected: bytes, came: bytes) -> None:
-    if len(expected) != len(came):
-        raise UsageError(
-            f"the expected {what} has {len(expected)} bytes, this evidence carries {len(came)}",
-            detail=f"{detail}_length",
-        )
-    if not equal(expected, came):
-        raise BindingError(f"the {what} is {came.hex()}, expected {expected.hex()}", detail=detail)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eaa.endorsements.pinned import PINNED
 from eaa.endorsements.x509 import Certificate, parse_certificate_chain
 from eaa.errors import ChainError
 from eaa.evidence.dcap_quote import DcapQuote, parse_certification
@@ -35,7 +36,9 @@ def require_origin(quote: DcapQuote, *, trust_anchors: Sequence[Certificate]) ->
         ChainError, SignatureError, BindingError: a step does not hold.
     """
     certification = parse_certification(quote)
-    chain = parse_certificate_chain(pck_chain_text(certification), what=PCK_CHAIN, known=trust_anchors)
+    chain = parse_certificate_chain(
+        pck_chain_text(certification), what=PCK_CHAIN, known=PINNED.and_of(trust_anchors)
+    )
     if len(chain) != 3:
         raise ChainError(
             f"the {PCK_CHAIN} has {len(chain)} certificates, expected leaf, CA and root", detail="length"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.crl import parse_crl
 from eaa.endorsements.fetched import Fetched
+from eaa.endorsements.pinned import PINNED
 from eaa.endorsements.subject import AmdChainSubject, AmdCrlSubject, VekSubject
 from eaa.endorsements.x509 import Certificate, parse_certificate_chain
 from eaa.errors import ChainError, EndorsementError, EndorsementNotFound
@@ -17,7 +18,7 @@ from eaa.verify.fetched_result import Genuine
 from eaa.verify.path import certificate_window, crl_window, refuse_revoked
 from eaa.verify.snp_chain import VerifiedAmdChain, verify_amd_chain, verify_vek
 from eaa.verify.snp_path import amd_name, require_amd_crl
-from eaa.verify.snp_signatures import anchor_rsa_key
+from eaa.verify.snp_signatures import kept_rsa_key
 from eaa.verify.windows import Windows
 
 __all__ = ["verify_chain", "verify_crl", "verify_vek_certificate"]
@@ -64,7 +65,7 @@ def verify_crl(subject: AmdCrlSubject, fetched: Fetched, anchors: Anchors) -> Ge
             f"the revocation list is of {amd_name(ark)}, asked for was that of ARK-{subject.product}",
             detail="crl_subject",
         )
-    require_amd_crl(crl, ark, anchor_rsa_key(ark.spki))
+    require_amd_crl(crl, ark, kept_rsa_key(ark.spki))
     refuse_revoked(ark, crl, "ARK", "ark")
     windows = (certificate_window(ark, "ARK", "ark"), crl_window(crl, "revocation list", _CRL))
     return Genuine(subject, crl.number or 0, crl.this_update, Windows.of(windows))
@@ -73,7 +74,7 @@ def verify_crl(subject: AmdCrlSubject, fetched: Fetched, anchors: Anchors) -> Ge
 def _chain(fetched: Fetched, anchors: Anchors, lists: Lists) -> VerifiedAmdChain:
     if not fetched.issuer_chain:
         raise EndorsementNotFound(f"the {_CHAIN} is missing", detail="issuer_chain")
-    chain = parse_certificate_chain(fetched.issuer_chain, what=_CHAIN, known=anchors)
+    chain = parse_certificate_chain(fetched.issuer_chain, what=_CHAIN, known=PINNED.and_of(anchors))
     if len(chain) != 2:
         raise ChainError(
             f"the {_CHAIN} has {len(chain)} certificates, expected an ASK or ASVK and its ARK",

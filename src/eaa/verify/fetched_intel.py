@@ -8,6 +8,7 @@ from eaa.endorsements.crl import CertificateRevocationList, parse_crl
 from eaa.endorsements.enclave_identity import parse_enclave_identity
 from eaa.endorsements.fetched import Fetched, signed_document
 from eaa.endorsements.pck import PckExtension, parse_pck_extension
+from eaa.endorsements.pinned import PINNED
 from eaa.endorsements.subject import (
     IdentitySubject,
     PckCertificateSubject,
@@ -18,6 +19,7 @@ from eaa.endorsements.subject import (
 from eaa.endorsements.tcb_info import parse_tcb_info
 from eaa.endorsements.x509 import Certificate, parse_certificate, parse_certificate_chain
 from eaa.errors import ChainError, EndorsementError, EndorsementNotFound
+from eaa.verify.ecdsa import EcdsaKey
 from eaa.verify.fetched_lists import Lists
 from eaa.verify.fetched_result import Genuine
 from eaa.verify.path import (
@@ -30,7 +32,7 @@ from eaa.verify.path import (
     require_issued,
     require_leaf,
 )
-from eaa.verify.primitives import P256Key, verify_p256_raw
+from eaa.verify.primitives import verify_p256_raw
 from eaa.verify.tcb_signing import require_root, signing_chain, signing_key
 from eaa.verify.windows import Window, Windows
 
@@ -152,11 +154,11 @@ def _signed(
 
 def _pck_ca(
     fetched: Fetched, what: str, anchors: Anchors, lists: Lists
-) -> tuple[Certificate, P256Key, Windows]:
+) -> tuple[Certificate, EcdsaKey, Windows]:
     """The PCK CA of an issuer chain, verified, and its windows."""
     if not fetched.issuer_chain:
         raise EndorsementNotFound(f"the {what} is missing", detail="issuer_chain")
-    chain = parse_certificate_chain(fetched.issuer_chain, what=what, known=anchors)
+    chain = parse_certificate_chain(fetched.issuer_chain, what=what, known=PINNED.and_of(anchors))
     if len(chain) != 2:
         raise ChainError(
             f"the {what} has {len(chain)} certificates, expected a CA and its root", detail="length"
@@ -173,7 +175,7 @@ def _pck_ca(
 
 def _root(
     root: Certificate, what: str, anchors: Anchors, lists: Lists
-) -> tuple[Certificate, P256Key, CertificateRevocationList | None, Windows]:
+) -> tuple[Certificate, EcdsaKey, CertificateRevocationList | None, Windows]:
     """The root with its key and window and, if there is one, its list."""
     require_root(root, anchors, what)
     key = certificate_key(root, "root certificate", "root", anchor=True)
@@ -185,7 +187,7 @@ def _root(
 
 
 def _list_of(
-    issuer: Certificate, key: P256Key, lists: Lists, what: str, detail: str
+    issuer: Certificate, key: EcdsaKey, lists: Lists, what: str, detail: str
 ) -> CertificateRevocationList | None:
     """The latest list of ``issuer``, verified; ``None`` if there is none."""
     crl = lists.latest(issuer.subject, what, detail)

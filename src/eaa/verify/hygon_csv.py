@@ -25,7 +25,7 @@ from datetime import datetime
 from eaa.endorsements.hygon_certificate import HygonCaCertificate
 from eaa.endorsements.hygon_endorsements import CsvEndorsements
 from eaa.endorsements.hygon_roots import hygon_root_name
-from eaa.errors import BindingError, SignatureError, UsageError
+from eaa.errors import SignatureError, UsageError
 from eaa.evidence.hygon_csv import parse_csv_report
 from eaa.verify.hygon_csv_chain import (
     VerifiedCsvAuthorities,
@@ -35,7 +35,7 @@ from eaa.verify.hygon_csv_chain import (
 )
 from eaa.verify.hygon_csv_result import VerifiedCsvEvidence
 from eaa.verify.memo import BoundedMemo
-from eaa.verify.primitives import equal
+from eaa.verify.primitives import require_bound
 from eaa.verify.result import Binding, TrustAnchor
 from eaa.verify.sm2 import sm3_mac_holds, verify_sm2
 
@@ -94,9 +94,9 @@ def verify_csv_report(
 
     # 7. Bindings.
     if binding.report_data is not None:
-        _require_bound("report data", "report_data", binding.report_data, info.report_data)
+        require_bound("report data", "report_data", binding.report_data, info.report_data)
     if mnonce is not None:
-        _require_bound("nonce", "mnonce", mnonce, info.mnonce)
+        require_bound("nonce", "mnonce", mnonce, info.mnonce)
     hrk = authorities.hrk
     return VerifiedCsvEvidence(
         tee="csv",
@@ -124,13 +124,3 @@ def _verified(
         platform = verify_csv_platform(endorsements.cek, pek, authorities)
         authorities.platforms.put((endorsements.cek, pek), platform)
     return authorities, platform
-
-
-def _require_bound(what: str, detail: str, expected: bytes, came: bytes) -> None:
-    if len(expected) != len(came):
-        raise UsageError(
-            f"the expected {what} has {len(expected)} bytes, this kind of evidence has {len(came)}",
-            detail=f"{detail}_length",
-        )
-    if not equal(expected, came):
-        raise BindingError(f"the {what} is not the expected one", detail=detail)

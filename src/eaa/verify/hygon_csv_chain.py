@@ -13,9 +13,10 @@ from eaa.endorsements.hygon_certificate import (
     parse_hygon_certificate,
 )
 from eaa.endorsements.hygon_endorsements import CsvEndorsements
-from eaa.errors import ChainError, EndorsementNotFound
-from eaa.evidence.psp_certificate import KeyUsage, PspSignature
+from eaa.errors import ChainError
+from eaa.evidence.psp_certificate import KeyUsage
 from eaa.verify.memo import BoundedMemo
+from eaa.verify.psp_chain import require_issuer, require_part, require_root, require_signature, require_usage
 from eaa.verify.sm2 import Sm2Key, sm2_key, verify_sm2
 
 __all__ = [
@@ -61,25 +62,13 @@ def verify_csv_authorities(
         EndorsementNotFound: HSK or HRK are missing.
         FormatError, ChainError, SignatureError
     """
-    # 1. HRK: byte for byte an anchor, which its signature over itself would add nothing to.
-    hrk = parse_hygon_ca(_required(endorsements.hrk, "HRK", "hrk"))
-    if not any(hrk.raw == anchor.raw for anchor in anchors):
-        raise ChainError(
-            f"the HRK {hrk.key_id.hex()} is not one of the {len(anchors)} trust anchors",
-            detail="untrusted_root", key_id=hrk.key_id.hex(),
-        )  # fmt: skip
-    if hrk.usage is not KeyUsage.ARK or hrk.certifying_id != hrk.key_id:
-        raise ChainError("the trust anchor is no HRK that certifies itself", detail="hrk_usage")
+    # 1. HRK: an anchor.
+    hrk = parse_hygon_ca(require_part(endorsements.hrk, "HRK"))
+    require_root(hrk, "HRK", anchors)
 
     # 2. HSK: an HSK, of this HRK.
-    hsk = parse_hygon_ca(_required(endorsements.hsk, "HSK", "hsk"))
-    if hsk.usage is not KeyUsage.ASK:
-        raise ChainError("the HSK certificate is of an HRK", detail="hsk_usage")
-    if hsk.certifying_id != hrk.key_id:
-        raise ChainError(
-            f"the HSK names {hsk.certifying_id.hex()} as its issuer, the HRK is {hrk.key_id.hex()}",
-            detail="hsk_issuer",
-        )
+    hsk = parse_hygon_ca(require_part(endorsements.hsk, "HSK"))
+    require_issuer(hsk, "HSK", hrk, "HRK")
     verify_sm2(_sm2_key(hrk.key, "HRK"), hsk.signature, hsk.signed, "HSK certificate", "hsk")
     return VerifiedCsvAuthorities(hrk, hsk, _sm2_key(hsk.key, "HSK"))
 
@@ -98,7 +87,9 @@ def verify_csv_platform(
     # 4. PEK: issued by the chip. The owner's signature beside it is not looked at: no evidence has the OCA.
     pek = _parsed(pek_data, KeyUsage.PEK)
     pek_key = _sm2_key(pek.key, "PEK")
-    verify_sm2(cek_key, _signature(pek, KeyUsage.CEK).data, pek.frame.signed, "PEK certificate", "pek")
+    verify_sm2(
+        cek_key, require_signature(pek, KeyUsage.CEK, "CEK").data, pek.frame.signed, "PEK certificate", "pek"
+    )
     return VerifiedCsvPlatform(cek, pek, pek_key)
 
 
@@ -112,7 +103,7 @@ def verify_csv_cek(
         FormatError, ChainError, SignatureError
     """
     # 3. CEK: issued by the HSK.
-    cek = _parsed(_required(cek_data, "CEK", "cek"), KeyUsage.CEK)
+    cek = _parsed(require_part(cek_data, "CEK"), KeyUsage.CEK)
     if any(cek.certifying_id) and cek.certifying_id != authorities.hsk.key_id:
         raise ChainError(
             f"the CEK names {cek.certifying_id.hex()} as its issuer, "
@@ -120,29 +111,15 @@ def verify_csv_cek(
             detail="cek_issuer",
         )
     cek_key = _sm2_key(cek.key, "CEK")
-    signature = _signature(cek, KeyUsage.ASK)
+    signature = require_signature(cek, KeyUsage.ASK, "HSK")
     verify_sm2(authorities.hsk_key, signature.data, cek.frame.signed, "CEK certificate", "cek")
     return cek, cek_key
 
 
 def _parsed(data: bytes, usage: KeyUsage) -> HygonCertificate:
     certificate = parse_hygon_certificate(data)
-    if certificate.usage is not usage:
-        raise ChainError(
-            f"the {usage.name} certificate is of a {certificate.usage.name}",
-            detail=f"{usage.name.lower()}_usage",
-        )
+    require_usage(certificate, usage)
     return certificate
-
-
-def _signature(certificate: HygonCertificate, usage: KeyUsage) -> PspSignature:
-    signature = certificate.frame.signature_by(usage)
-    if signature is None:
-        name = certificate.usage.name
-        raise ChainError(
-            f"the {name} certificate has no signature by its issuer", detail=f"{name.lower()}_unsigned"
-        )
-    return signature
 
 
 def _sm2_key(key: HygonPublicKey, name: str) -> Sm2Key:
@@ -150,9 +127,3 @@ def _sm2_key(key: HygonPublicKey, name: str) -> Sm2Key:
         return sm2_key(key.x, key.y, key.user_id)
     except ValueError:
         raise ChainError(f"the key of the {name} is not on its curve", detail=f"{name.lower()}_key") from None
-
-
-def _required(part: bytes | None, what: str, detail: str) -> bytes:
-    if part is None:
-        raise EndorsementNotFound(f"the {what} certificate is missing from the endorsements", detail=detail)
-    return part

@@ -8,10 +8,10 @@ from datetime import datetime
 from eaa.endorsements.hygon_certificate import HygonCaCertificate, parse_hygon_ca
 from eaa.endorsements.hygon_endorsements import CsvEndorsements
 from eaa.endorsements.hygon_roots import HYGON_HRKS
-from eaa.errors import EndorsementNotFound
 from eaa.evidence.hygon_csv_evidence import parse_csv_evidence
 from eaa.verify.hygon_csv import CsvMemo, verify_csv_report
 from eaa.verify.hygon_csv_result import VerifiedCsvEvidence
+from eaa.verify.psp_chain import require_part
 from eaa.verify.result import Binding
 
 __all__ = ["verify_csv_evidence"]
@@ -34,11 +34,10 @@ def verify_csv_evidence(
     """
     evidence = parse_csv_evidence(data)
     found = endorsements.or_else(CsvEndorsements.of_evidence(evidence))
-    if found.hsk is None:
-        # Without it, which HRK is missing too cannot be said.
-        raise EndorsementNotFound("the HSK certificate is missing from the endorsements", detail="hsk")
+    # Without it, which HRK is missing too cannot be said.
+    hsk = require_part(found.hsk, "HSK")
     if found.hrk is None:
-        issuer = parse_hygon_ca(found.hsk).certifying_id
+        issuer = parse_hygon_ca(hsk).certifying_id
         hrk = next((item for item in (*trust_anchors, *HYGON_HRKS) if item.key_id == issuer), None)
         found = found if hrk is None else found.or_else(CsvEndorsements(hrk=hrk.raw))
     return verify_csv_report(

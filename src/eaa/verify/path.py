@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from eaa.endorsements.crl import CertificateRevocationList
+from eaa.endorsements.pinned import PINNED, known_to_be_signed
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import (
     BASIC_CONSTRAINTS,
@@ -18,7 +19,8 @@ from eaa.endorsements.x509 import (
     common_name,
 )
 from eaa.errors import ChainError, RevokedError
-from eaa.verify.primitives import P256Key, p256_key, verify_p256
+from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaKey, EcdsaLibrary
+from eaa.verify.primitives import verify_p256
 from eaa.verify.windows import Window
 
 __all__ = [
@@ -54,9 +56,12 @@ def require_anchor(root: Certificate, anchors: Sequence[Certificate], what: str)
 
 
 def require_issued(
-    certificate: Certificate, issuer: Certificate, issuer_key: P256Key, what: str, detail: str
+    certificate: Certificate, issuer: Certificate, issuer_key: EcdsaKey, what: str, detail: str
 ) -> None:
-    """Holds if ``issuer`` issued ``certificate``: names, algorithm, signature."""
+    """Holds if ``issuer`` issued ``certificate``: names, algorithm, signature.
+
+    The signature of what is pinned is known to hold [docs/adr/0017], and is not checked again.
+    """
     if certificate.issuer != issuer.subject:
         raise ChainError(
             f"the {what} names {common_name(certificate.issuer)!r} as its issuer, "
@@ -64,7 +69,8 @@ def require_issued(
             detail=f"{detail}_issuer",
         )
     _require_ecdsa_sha256(certificate.signature_algorithm, what, detail)
-    verify_p256(issuer_key, certificate.signature, certificate.tbs, what, detail)
+    if not known_to_be_signed(certificate, issuer):
+        verify_p256(issuer_key, certificate.signature, certificate.tbs, what, detail)
 
 
 def require_ca(certificate: Certificate, below: int, what: str, detail: str) -> None:
@@ -98,7 +104,7 @@ def require_leaf(certificate: Certificate, name: str, what: str, detail: str) ->
 
 
 def require_crl(
-    crl: CertificateRevocationList, issuer: Certificate, key: P256Key, what: str, detail: str
+    crl: CertificateRevocationList, issuer: Certificate, key: EcdsaKey, what: str, detail: str
 ) -> None:
     """Holds if ``issuer`` may and did sign ``crl``."""
     if crl.issuer != issuer.subject:
@@ -123,19 +129,32 @@ def refuse_revoked(certificate: Certificate, crl: CertificateRevocationList, wha
         )  # fmt: skip
 
 
-def certificate_key(certificate: Certificate, what: str, detail: str, *, anchor: bool = False) -> P256Key:
-    """The P-256 key of ``certificate``; of an ``anchor`` it is kept, as every verification begins there."""
-    if certificate.public_point is not None:
+def certificate_key(
+    certificate: Certificate,
+    what: str,
+    detail: str,
+    ecdsa: EcdsaLibrary = CRYPTOGRAPHY,
+    *,
+    anchor: bool = False,
+) -> EcdsaKey:
+    """The P-256 key of ``certificate``, of ``ecdsa``.
+
+    Of an ``anchor``, or what is pinned, it is kept: there are few, and every verification begins with them.
+    """
+    point = certificate.public_point
+    if point is not None:
         try:
-            return (_anchor_key if anchor else p256_key)(certificate.public_point)
+            if anchor or certificate.der in PINNED.by_der:
+                return _kept_key(ecdsa, point)
+            return ecdsa.p256(point)
         except ValueError:
             pass
     raise ChainError(f"the key of the {what} is not a point on P-256", detail=f"{detail}_key")
 
 
-@lru_cache(maxsize=16)
-def _anchor_key(point: bytes) -> P256Key:
-    return p256_key(point)
+@lru_cache(maxsize=32)
+def _kept_key(ecdsa: EcdsaLibrary, point: bytes) -> EcdsaKey:
+    return ecdsa.p256(point)
 
 
 def certificate_window(certificate: Certificate, what: str, detail: str) -> Window:

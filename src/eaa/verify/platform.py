@@ -10,6 +10,7 @@ from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.crl import parse_crl
 from eaa.endorsements.enclave_identity import EnclaveIdentity
 from eaa.endorsements.pck import PckExtension, parse_pck_extension
+from eaa.endorsements.pinned import PINNED
 from eaa.endorsements.x509 import Certificate, parse_certificate_chain
 from eaa.errors import (
     BindingError,
@@ -21,6 +22,7 @@ from eaa.errors import (
 )
 from eaa.evidence.dcap_quote import CertificationType, DcapQuote, QeCertification, parse_certification
 from eaa.evidence.sgx import EnclaveReport
+from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaKey, EcdsaLibrary
 from eaa.verify.memo import MAX_REMEMBERED_BYTES
 from eaa.verify.path import (
     certificate_key,
@@ -33,7 +35,7 @@ from eaa.verify.path import (
     require_issued,
     require_leaf,
 )
-from eaa.verify.primitives import P256Key, equal, p256_key, verify_p256_raw
+from eaa.verify.primitives import equal, verify_p256_raw
 from eaa.verify.state import VerifiedCollateral, VerifiedPckCa, VerifiedPlatform
 from eaa.verify.tcb import ComponentTcb, isv_level
 from eaa.verify.windows import Windows
@@ -72,7 +74,7 @@ def verify_platform(
     refuse_revoked(leaf, ca.crl, "PCK certificate", "pck_certificate")
 
     # 6. and 7.
-    require_attestation_key(quote, certification, leaf)
+    require_attestation_key(quote, certification, leaf, verified.ecdsa)
 
     # 8. QE identity and its TCB level.
     level = _require_qe(certification.report, verified.qe_identity, qe_id)
@@ -80,7 +82,7 @@ def verify_platform(
     _require_same_platform(pck, verified)
     return VerifiedPlatform(
         certification=quote.certification,
-        attestation_key=attestation_key(quote),
+        attestation_key=attestation_key(quote, verified.ecdsa),
         pck=pck,
         qe_report=certification.report,
         qe_tcb=level,
@@ -89,19 +91,21 @@ def verify_platform(
     )
 
 
-def require_pck(leaf: Certificate, ca: Certificate, ca_key: P256Key) -> None:
+def require_pck(leaf: Certificate, ca: Certificate, ca_key: EcdsaKey) -> None:
     """Holds if ``leaf`` is a PCK certificate that ``ca`` issued."""
     require_leaf(leaf, "SGX PCK Certificate", "PCK certificate", "pck_certificate")
     require_issued(leaf, ca, ca_key, "PCK certificate", "pck_certificate")
 
 
-def require_attestation_key(quote: DcapQuote, certification: QeCertification, leaf: Certificate) -> None:
+def require_attestation_key(
+    quote: DcapQuote, certification: QeCertification, leaf: Certificate, ecdsa: EcdsaLibrary = CRYPTOGRAPHY
+) -> None:
     """Holds if the key of ``leaf`` signed the QE report, and that binds the quote's attestation key.
 
     Steps 6 and 7. Raises ChainError, SignatureError, BindingError.
     """
     # 6. QE report, by the PCK key over the received bytes.
-    pck_key = certificate_key(leaf, "PCK certificate", "pck_certificate")
+    pck_key = certificate_key(leaf, "PCK certificate", "pck_certificate", ecdsa)
     verify_p256_raw(pck_key, certification.signature, certification.signed, "QE report", "qe_report")
 
     # 7. Attestation key, bound by the QE report over all 64 bytes.
@@ -125,7 +129,7 @@ def _leaf_and_ca(
     known = verified.pck_cas.get(rest)
     if known is not None:
         return parse_certificate_chain(first, what=PCK_CHAIN)[0], known
-    chain = parse_certificate_chain(text, what=PCK_CHAIN, known=anchors)
+    chain = parse_certificate_chain(text, what=PCK_CHAIN, known=PINNED.and_of(anchors))
     if len(chain) != 3:
         raise ChainError(
             f"the {PCK_CHAIN} has {len(chain)} certificates, expected leaf, CA and root", detail="length"
@@ -162,7 +166,7 @@ def _verify_pck_ca(
             "the PCK certificate chain and the collateral lead to different roots", detail="mixed_roots"
         )
     require_ca(intermediate, 0, "PCK CA", "pck_ca")
-    key = certificate_key(intermediate, "PCK CA", "pck_ca")
+    key = certificate_key(intermediate, "PCK CA", "pck_ca", verified.ecdsa)
     if collateral.pck_crl is None:
         raise EndorsementNotFound("the PCK revocation list is missing from the collateral", detail="pck_crl")
     crl = parse_crl(collateral.pck_crl, what="PCK revocation list")
@@ -196,7 +200,7 @@ def _require_crl_issuer(
     The list is verified with the quote's own chain; this refuses collateral that contradicts itself.
     """
     what = "PCK revocation list issuer chain"
-    chain = parse_certificate_chain(pem, what=what, known=(intermediate, *anchors))
+    chain = parse_certificate_chain(pem, what=what, known=PINNED.and_of((intermediate, *anchors)))
     if len(chain) != 2:
         raise ChainError(f"the {what} has {len(chain)} certificates, expected 2", detail="length")
     issuer, root = chain
@@ -252,10 +256,10 @@ def _require_same_platform(pck: PckExtension, verified: VerifiedCollateral) -> N
             )  # fmt: skip
 
 
-def attestation_key(quote: DcapQuote) -> P256Key:
-    """The key that signs header and body. Raises FormatError."""
+def attestation_key(quote: DcapQuote, ecdsa: EcdsaLibrary = CRYPTOGRAPHY) -> EcdsaKey:
+    """The key that signs header and body, of ``ecdsa``. Raises FormatError."""
     try:
-        return p256_key(b"\x04" + quote.attestation_key)
+        return ecdsa.p256(b"\x04" + quote.attestation_key)
     except ValueError:
         raise FormatError(
             "not a point on P-256", what="DCAP quote", field="attestation_key",

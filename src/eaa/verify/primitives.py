@@ -1,42 +1,28 @@
-"""Signatures and comparison: with ``snp_signatures`` the only places where the room touches a primitive."""
+"""Signatures as Intel writes them, and comparison in constant time."""
 
 from __future__ import annotations
 
 import hmac
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
 
-from eaa.errors import SignatureError
+from eaa.errors import BindingError, SignatureError, UsageError
+from eaa.verify.ecdsa import EcdsaKey
 
-__all__ = ["P256Key", "equal", "p256_key", "verify_p256", "verify_p256_raw"]
-
-P256Key = ec.EllipticCurvePublicKey
-
-_CURVE = ec.SECP256R1()
-_ECDSA = ec.ECDSA(SHA256())
+__all__ = ["equal", "require_bound", "verify_p256", "verify_p256_raw"]
 
 
-def p256_key(point: bytes) -> P256Key:
-    """The key at an uncompressed point, 65 bytes. Raises ``ValueError`` if it is not on the curve."""
-    return ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, point)
-
-
-def verify_p256(key: P256Key, signature: bytes, data: bytes, what: str, detail: str) -> None:
+def verify_p256(key: EcdsaKey, signature: bytes, data: bytes, what: str, detail: str) -> None:
     """ECDSA P-256 with SHA-256 and a DER signature [FIPS186-5 §6.4.2].
 
     Raises:
         SignatureError: the signature of ``what`` is not by ``key`` over ``data``.
     """
-    try:
-        key.verify(signature, data, _ECDSA)
-    except InvalidSignature:
-        raise SignatureError(f"the signature of the {what} does not verify", detail=detail) from None
+    if not key.verifies(signature, data):
+        raise SignatureError(f"the signature of the {what} does not verify", detail=detail)
 
 
-def verify_p256_raw(key: P256Key, signature: bytes, data: bytes, what: str, detail: str) -> None:
+def verify_p256_raw(key: EcdsaKey, signature: bytes, data: bytes, what: str, detail: str) -> None:
     """As :func:`verify_p256` with a signature of 64 bytes, r ‖ s, big-endian."""
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     verify_p256(key, encode_dss_signature(r, s), data, what, detail)
@@ -45,3 +31,19 @@ def verify_p256_raw(key: P256Key, signature: bytes, data: bytes, what: str, deta
 def equal(one: bytes, other: bytes) -> bool:
     """Whether both are the same bytes, in time that does not depend on where they differ."""
     return hmac.compare_digest(one, other)
+
+
+def require_bound(what: str, detail: str, expected: bytes, came: bytes) -> None:
+    """Holds if ``came``, of the evidence, is ``expected``, over all bytes.
+
+    Raises:
+        UsageError: ``expected`` has not as many bytes as evidence of this kind has there.
+        BindingError: it is another value.
+    """
+    if len(expected) != len(came):
+        raise UsageError(
+            f"the expected {what} has {len(expected)} bytes, this evidence carries {len(came)}",
+            detail=f"{detail}_length",
+        )
+    if not equal(expected, came):
+        raise BindingError(f"the {what} is {came.hex()}, expected {expected.hex()}", detail=detail)

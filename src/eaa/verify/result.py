@@ -6,10 +6,11 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
-from eaa.endorsements.x509 import Certificate
+from eaa.endorsements.x509 import Certificate, common_name
 from eaa.verify.claims import rfc3339
 
 __all__ = ["Binding", "TrustAnchor", "VerifiedEvidence"]
@@ -43,7 +44,7 @@ class TrustAnchor:
     @classmethod
     def of_certificate(cls, root: Certificate) -> TrustAnchor:
         """Of an X.509 root: common name, and digest of the DER."""
-        return cls.of_bytes(root.common_name, root.der)
+        return _of_certificate(root.subject, root.der)
 
     @classmethod
     def of_bytes(cls, name: str, root: bytes) -> TrustAnchor:
@@ -54,6 +55,12 @@ class TrustAnchor:
     def simulated(self) -> bool:
         """Whether it is a simulated vendor's: no hardware stands behind it."""
         return self.name.startswith(SIMULATED_NAME_PREFIX)
+
+
+@lru_cache(maxsize=16)
+def _of_certificate(subject: bytes, der: bytes) -> TrustAnchor:
+    """Kept: every verification ends with one of a few."""
+    return TrustAnchor.of_bytes(common_name(subject), der)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

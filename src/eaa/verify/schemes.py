@@ -35,9 +35,9 @@ from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.evidence.snp import parse_snp_report
 from eaa.evidence.snp_evidence import SnpEvidence, parse_snp_evidence
 from eaa.verify.dcap import Memo, verify_quote
+from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaLibrary
 from eaa.verify.hygon_csv import CsvMemo
 from eaa.verify.hygon_csv_evidence import verify_csv_evidence
-from eaa.verify.p384 import P384Library, p384_key
 from eaa.verify.result import Binding, VerifiedEvidence
 from eaa.verify.sev import SevMemo
 from eaa.verify.sev_evidence import verify_sev_evidence
@@ -75,7 +75,7 @@ class Question:
     now: datetime
     memos: Memos
     allow_missing_crl: bool = False
-    p384: P384Library = p384_key  # of SNP reports
+    ecdsa: EcdsaLibrary = CRYPTOGRAPHY  # of DCAP quotes and SNP reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,7 @@ def _verify_dcap(question: Question) -> VerifiedEvidence:
         binding=question.binding,
         now=question.now,
         memo=question.memos.dcap,
+        ecdsa=question.ecdsa,
     )
 
 
@@ -134,7 +135,7 @@ def _verify_snp(question: Question) -> VerifiedEvidence:
         now=question.now,
         memo=question.memos.snp,
         allow_missing_crl=question.allow_missing_crl,
-        p384=question.p384,
+        ecdsa=question.ecdsa,
     )
 
 

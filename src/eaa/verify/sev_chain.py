@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from eaa.endorsements.sev_ca import SevCaCertificate, parse_sev_ca
 from eaa.endorsements.sev_certificate import SevCertificate, parse_sev_certificate
 from eaa.endorsements.sev_endorsements import SevEndorsements
-from eaa.errors import ChainError, EndorsementNotFound, SignatureError
-from eaa.evidence.psp_certificate import KeyUsage, PspSignature
+from eaa.errors import ChainError, SignatureError
+from eaa.evidence.psp_certificate import KeyUsage
 from eaa.verify.memo import BoundedMemo
+from eaa.verify.psp_chain import require_issuer, require_part, require_root, require_signature, require_usage
 from eaa.verify.sev_signatures import (
     RSA_ALGORITHMS,
     SevEcKey,
@@ -69,26 +70,14 @@ def verify_sev_authorities(
         EndorsementNotFound: ASK or ARK are missing.
         FormatError, ChainError, SignatureError
     """
-    # 1. ARK: byte for byte an anchor, which its signature over itself would add nothing to.
-    ark = parse_sev_ca(_required(endorsements.ark, "ARK", "ark"))
-    if not any(ark.raw == anchor.raw for anchor in anchors):
-        raise ChainError(
-            f"the ARK {ark.key_id.hex()} is not one of the {len(anchors)} trust anchors",
-            detail="untrusted_root", key_id=ark.key_id.hex(),
-        )  # fmt: skip
-    if ark.usage is not KeyUsage.ARK or ark.certifying_id != ark.key_id:
-        raise ChainError("the trust anchor is no ARK that certifies itself", detail="ark_usage")
+    # 1. ARK: an anchor.
+    ark = parse_sev_ca(require_part(endorsements.ark, "ARK"))
+    require_root(ark, "ARK", anchors)
     ark_key = _rsa_key(ark, "ARK", "ark")
 
     # 2. ASK: an ASK, of this ARK.
-    ask = parse_sev_ca(_required(endorsements.ask, "ASK", "ask"))
-    if ask.usage is not KeyUsage.ASK:
-        raise ChainError(f"the ASK certificate is of an {ask.usage.name}", detail="ask_usage")
-    if ask.certifying_id != ark.key_id:
-        raise ChainError(
-            f"the ASK names {ask.certifying_id.hex()} as its issuer, the ARK is {ark.key_id.hex()}",
-            detail="ask_issuer",
-        )
+    ask = parse_sev_ca(require_part(endorsements.ask, "ASK"))
+    require_issuer(ask, "ASK", ark, "ARK")
     if ask.key_bits != ark.key_bits:
         raise ChainError("ASK and ARK have keys of different sizes", detail="ask_key")
     verify_sev_rsa(ark_key, ask.signature, ask.signed, "ASK", "ask")
@@ -146,17 +135,13 @@ def ask_of_cek(cek: bytes, asks: Iterable[SevCaCertificate]) -> SevCaCertificate
 
 
 def _parsed(data: bytes | None, usage: KeyUsage) -> SevCertificate:
-    name = usage.name
-    certificate = parse_sev_certificate(_required(data, f"{name} certificate", name.lower()))
-    if certificate.usage is not usage:
-        raise ChainError(
-            f"the {name} certificate is of a {certificate.usage.name}", detail=f"{name.lower()}_usage"
-        )
+    certificate = parse_sev_certificate(require_part(data, usage.name))
+    require_usage(certificate, usage)
     return certificate
 
 
 def _require_by_ask(cek: SevCertificate, ask: SevCaCertificate, key: SevRsaKey) -> None:
-    signature = _signature(cek, KeyUsage.ASK)
+    signature = require_signature(cek, KeyUsage.ASK, "ASK")
     if signature.algorithm != RSA_ALGORITHMS[ask.key_bits]:
         raise ChainError("the CEK is not signed with the algorithm of its ASK", detail="cek_algorithm")
     data = signature.data[: ask.key_bits // 8][::-1]
@@ -165,7 +150,7 @@ def _require_by_ask(cek: SevCertificate, ask: SevCaCertificate, key: SevRsaKey) 
 
 def _require_issued(certificate: SevCertificate, issuer: SevCertificate, key: SevEcKey) -> None:
     name, by = certificate.usage.name, issuer.usage.name
-    signature = _signature(certificate, issuer.usage)
+    signature = require_signature(certificate, issuer.usage, by)
     if signature.algorithm != issuer.algorithm:
         raise ChainError(
             f"the {name} is not signed with the algorithm of its {by}", detail=f"{name.lower()}_algorithm"
@@ -175,16 +160,6 @@ def _require_issued(certificate: SevCertificate, issuer: SevCertificate, key: Se
         key, issuer.algorithm, signature.data, certificate.frame.signed, f"{name} certificate by the {by}",
         detail,
     )  # fmt: skip
-
-
-def _signature(certificate: SevCertificate, usage: KeyUsage) -> PspSignature:
-    signature = certificate.frame.signature_by(usage)
-    if signature is None:
-        name = certificate.usage.name
-        raise ChainError(
-            f"the {name} certificate has no signature by an {usage.name}", detail=f"{name.lower()}_unsigned"
-        )
-    return signature
 
 
 def _ec_key(certificate: SevCertificate) -> SevEcKey:
@@ -200,9 +175,3 @@ def _rsa_key(certificate: SevCaCertificate, what: str, detail: str) -> SevRsaKey
         return sev_rsa_key(certificate.public_exponent, certificate.modulus, certificate.key_bits)
     except ValueError as error:
         raise ChainError(f"the key of the {what} is unusable: {error}", detail=f"{detail}_key") from None
-
-
-def _required(part: bytes | None, what: str, detail: str) -> bytes:
-    if part is None:
-        raise EndorsementNotFound(f"the {what} is missing from the endorsements", detail=detail)
-    return part

@@ -8,8 +8,9 @@ from datetime import datetime
 from eaa.endorsements.sev_ca import SevCaCertificate, parse_sev_ca
 from eaa.endorsements.sev_endorsements import SevEndorsements
 from eaa.endorsements.sev_roots import AMD_SEV_ARKS, AMD_SEV_ASKS
-from eaa.errors import BindingError, EndorsementNotFound, UsageError
+from eaa.errors import BindingError, UsageError
 from eaa.evidence.sev_evidence import SevEvidence, parse_sev_evidence
+from eaa.verify.psp_chain import require_part
 from eaa.verify.result import Binding
 from eaa.verify.sev import MNONCE_BYTES, SevMemo, verify_sev_report
 from eaa.verify.sev_chain import ask_of_cek
@@ -40,11 +41,8 @@ def verify_sev_evidence(
     evidence = parse_sev_evidence(data)
     found = sev_endorsements(evidence, endorsements, trust_anchors)
     # Without these, which ARK is missing too cannot be said.
-    for name in ("cek", "ask"):
-        if getattr(found, name) is None:
-            raise EndorsementNotFound(
-                f"the {name.upper()} certificate is missing from the endorsements", detail=name
-            )
+    require_part(found.cek, "CEK")
+    require_part(found.ask, "ASK")
     return verify_sev_report(
         evidence.report,
         endorsements=found,

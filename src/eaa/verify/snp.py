@@ -30,9 +30,9 @@ from eaa.endorsements.x509 import Certificate
 from eaa.errors import BindingError, EndorsementError, EndorsementNotFound, SignatureError, UsageError
 from eaa.evidence.snp import SnpReport, parse_snp_report
 from eaa.evidence.snp_bits import SigningKey
+from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaLibrary
 from eaa.verify.memo import MAX_REMEMBERED_BYTES, BoundedMemo
-from eaa.verify.p384 import P384Library, p384_key
-from eaa.verify.primitives import equal
+from eaa.verify.primitives import require_bound
 from eaa.verify.result import Binding
 from eaa.verify.snp_chain import VerifiedAmdChain, VerifiedVek, verify_amd_chain, verify_vek
 from eaa.verify.snp_result import VerifiedSnpEvidence
@@ -55,7 +55,7 @@ def verify_report(
     now: datetime,
     memo: SnpMemo,
     allow_missing_crl: bool = False,
-    p384: P384Library = p384_key,
+    ecdsa: EcdsaLibrary = CRYPTOGRAPHY,
 ) -> VerifiedSnpEvidence:
     """The report in ``data``, verified against ``endorsements`` at ``now``.
 
@@ -68,7 +68,7 @@ def verify_report(
         memo: what earlier calls verified; a new one verifies everything.
         allow_missing_crl: verify without a revocation list: nothing is then known of revocation, and the
             result says so.
-        p384: the library that checks the report's signature.
+        ecdsa: the library that checks the report's signature.
 
     Raises:
         UsageError: ``now`` is naive, or an expected value has the wrong length.
@@ -84,7 +84,7 @@ def verify_report(
         raise SignatureError("the report says that no key signed it", detail="report_unsigned")
 
     # 1.–4. Endorsements.
-    chain, vek = _verified(endorsements, tuple(trust_anchors), kind, allow_missing_crl, memo, p384)
+    chain, vek = _verified(endorsements, tuple(trust_anchors), kind, allow_missing_crl, memo, ecdsa)
 
     # 5. Periods, at each call.
     vek.windows.require(now)
@@ -110,9 +110,9 @@ def verify_report(
 
     # 12. Bindings.
     if binding.report_data is not None:
-        _require_bound("report data", "report_data", binding.report_data, report.body.report_data)
+        require_bound("report data", "report_data", binding.report_data, report.body.report_data)
     if binding.config_id is not None:
-        _require_bound("host data", "config_id", binding.config_id, report.body.host_data)
+        require_bound("host data", "config_id", binding.config_id, report.body.host_data)
     crl = chain.crl
     first_day = vek.certificate.not_before
     return VerifiedSnpEvidence(
@@ -134,7 +134,7 @@ def _verified(
     kind: SigningKey,
     allow_missing_crl: bool,
     memo: SnpMemo,
-    p384: P384Library,
+    ecdsa: EcdsaLibrary,
 ) -> tuple[VerifiedAmdChain, VerifiedVek]:
     if endorsements.vek is None:
         raise EndorsementNotFound(
@@ -148,10 +148,10 @@ def _verified(
         chain = verify_amd_chain(endorsements, anchors)
         if sum([len(part) for part in endorsements.chain if part is not None]) <= _MAX_CHAIN_BYTES:
             memo.put(key, chain)
-    known = (endorsements.vek, p384)
+    known = (endorsements.vek, ecdsa)
     vek = chain.veks.get(known)
     if vek is None:
-        vek = verify_vek(endorsements.vek, chain, p384)
+        vek = verify_vek(endorsements.vek, chain, ecdsa)
         if len(endorsements.vek) <= MAX_REMEMBERED_BYTES:
             chain.veks.put(known, vek)
     return chain, vek
@@ -190,13 +190,3 @@ def _require_chip(report: SnpReport, vek: VerifiedVek) -> None:
             f"the VEK certificate is for chip {expected.hex()}, the report is of {report.body.chip_id.hex()}",
             detail="chip_id_mismatch",
         )
-
-
-def _require_bound(what: str, detail: str, expected: bytes, came: bytes) -> None:
-    if len(expected) != len(came):
-        raise UsageError(
-            f"the expected {what} has {len(expected)} bytes, this kind of evidence has {len(came)}",
-            detail=f"{detail}_length",
-        )
-    if not equal(expected, came):
-        raise BindingError(f"the {what} is not the expected one", detail=detail)

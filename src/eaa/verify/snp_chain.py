@@ -9,16 +9,17 @@ from typing import TypeVar
 from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.amd_vek import VekExtensions, parse_vek_extensions
 from eaa.endorsements.crl import CertificateRevocationList, parse_crl
+from eaa.endorsements.pinned import PINNED
 from eaa.endorsements.x509 import Certificate, parse_certificate
 from eaa.errors import ChainError, EndorsementError, EndorsementNotFound
 from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_tcb import SnpProduct
+from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaKey, EcdsaLibrary
 from eaa.verify.memo import BoundedMemo
-from eaa.verify.p384 import P384Key, P384Library, p384_key
 from eaa.verify.path import certificate_window, crl_window, refuse_revoked, require_anchor, require_ca
 from eaa.verify.result import TrustAnchor
 from eaa.verify.snp_path import amd_name, issuer_role, require_amd_crl, require_amd_issued, require_vek
-from eaa.verify.snp_signatures import RsaKey, anchor_rsa_key, rsa_key
+from eaa.verify.snp_signatures import RsaKey, kept_rsa_key, rsa_key
 from eaa.verify.windows import Windows
 
 __all__ = ["VerifiedAmdChain", "VerifiedVek", "verify_amd_chain", "verify_vek"]
@@ -35,7 +36,7 @@ class VerifiedVek:
     """A key that AMD certified, and no list revokes, for one chip or cloud at one TCB version."""
 
     certificate: Certificate
-    key: P384Key
+    key: EcdsaKey
     extensions: VekExtensions
     windows: Windows  # of the whole chain
 
@@ -70,16 +71,17 @@ def verify_amd_chain(endorsements: SnpEndorsements, anchors: Sequence[Certificat
     """
     # 1. ARK: byte for byte an anchor, which its signature over itself would add nothing to.
     ark_der = _required(endorsements.ark, "ARK", "ark")
-    known = {anchor.der: anchor for anchor in anchors}
+    known = PINNED.and_of(anchors).by_der
     ark = known.get(ark_der) or parse_certificate(ark_der, what="ARK")
     require_anchor(ark, anchors, _CHAIN)
     if ark.issuer != ark.subject:
         raise ChainError("the ARK is not self-issued", detail="ark_issuer")
     require_ca(ark, 1, "ARK", "ark")
-    ark_key = _key(ark, anchor_rsa_key, "ARK", "ark")
+    ark_key = _key(ark, kept_rsa_key, "ARK", "ark")
 
     # 2. ASK or ASVK: issued by the ARK, of the ARK's product.
-    ask = parse_certificate(_required(endorsements.ask, "ASK", "ask"), what="ASK")
+    ask_der = _required(endorsements.ask, "ASK", "ask")
+    ask = known.get(ask_der) or parse_certificate(ask_der, what="ASK")
     require_ca(ask, 0, "ASK", "ask")
     product, kind = issuer_role(ask)
     if amd_name(ark) != f"ARK-{product}":
@@ -101,7 +103,7 @@ def verify_amd_chain(endorsements: SnpEndorsements, anchors: Sequence[Certificat
         ark,
         TrustAnchor.of_certificate(ark),
         ask,
-        _key(ask, rsa_key, "ASK", "ask"),
+        _key(ask, kept_rsa_key if ask_der in known else rsa_key, "ASK", "ask"),
         product,
         kind,
         crl,
@@ -109,8 +111,8 @@ def verify_amd_chain(endorsements: SnpEndorsements, anchors: Sequence[Certificat
     )
 
 
-def verify_vek(der: bytes, chain: VerifiedAmdChain, p384: P384Library = p384_key) -> VerifiedVek:
-    """The VCEK or VLEK certificate in ``der``, verified under ``chain``; its key is of ``p384``.
+def verify_vek(der: bytes, chain: VerifiedAmdChain, ecdsa: EcdsaLibrary = CRYPTOGRAPHY) -> VerifiedVek:
+    """The VCEK or VLEK certificate in ``der``, verified under ``chain``; its key is of ``ecdsa``.
 
     Windows are not asked here.
 
@@ -121,7 +123,7 @@ def verify_vek(der: bytes, chain: VerifiedAmdChain, p384: P384Library = p384_key
     vek = parse_certificate(der, what="VEK certificate")
     require_vek(vek, chain.kind)
     require_amd_issued(vek, chain.ask, chain.ask_key, "VEK certificate", "vek")
-    key = _key(vek, p384, "VEK certificate", "vek")
+    key = _key(vek, ecdsa.p384, "VEK certificate", "vek")
     if chain.crl is not None:
         # The ARK's list is the only one there is: an ASK may not sign lists. AMD gives all VEKs serial number
         # zero, so that an entry for it would be for all of them.

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from eaa.endorsements.amd_vek import AMD_ARC
 from eaa.endorsements.crl import CertificateRevocationList
+from eaa.endorsements.pinned import known_to_be_signed
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import CRL_SIGN, Certificate, common_name
 from eaa.errors import ChainError
@@ -52,7 +53,10 @@ def issuer_role(ask: Certificate) -> tuple[SnpProduct, SigningKey]:
 def require_amd_issued(
     certificate: Certificate, issuer: Certificate, issuer_key: RsaKey, what: str, detail: str
 ) -> None:
-    """Holds if ``issuer`` issued ``certificate``: names, algorithm, signature."""
+    """Holds if ``issuer`` issued ``certificate``: names, algorithm, signature.
+
+    The signature of what is pinned is known to hold [docs/adr/0017], and is not checked again.
+    """
     if certificate.issuer != issuer.subject:
         raise ChainError(
             f"the {what} names {common_name(certificate.issuer)!r} as its issuer, "
@@ -60,7 +64,8 @@ def require_amd_issued(
             detail=f"{detail}_issuer",
         )
     _require_rsa_pss(certificate.signature_algorithm, what, detail)
-    verify_rsa_pss(issuer_key, certificate.signature, certificate.tbs, what, detail)
+    if not known_to_be_signed(certificate, issuer):
+        verify_rsa_pss(issuer_key, certificate.signature, certificate.tbs, what, detail)
 
 
 def require_amd_crl(crl: CertificateRevocationList, ark: Certificate, key: RsaKey) -> None:

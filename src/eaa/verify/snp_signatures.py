@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from eaa.errors import SignatureError
-from eaa.verify.p384 import P384Key
+from eaa.verify.ecdsa import EcdsaKey
 
 __all__ = [
     "RSA_PSS_SHA384",
     "RsaKey",
-    "anchor_rsa_key",
+    "kept_rsa_key",
     "rsa_key",
     "verify_p384_report",
     "verify_rsa_pss",
@@ -52,9 +52,9 @@ def rsa_key(spki: bytes) -> RsaKey:
     return key
 
 
-@lru_cache(maxsize=16)
-def anchor_rsa_key(spki: bytes) -> RsaKey:
-    """As :func:`rsa_key`, kept: every verification begins at an anchor."""
+@lru_cache(maxsize=32)
+def kept_rsa_key(spki: bytes) -> RsaKey:
+    """As :func:`rsa_key`, kept: of anchors and pinned certificates, with which every verification begins."""
     return rsa_key(spki)
 
 
@@ -70,7 +70,7 @@ def verify_rsa_pss(key: RsaKey, signature: bytes, data: bytes, what: str, detail
         raise SignatureError(f"the signature of the {what} does not verify", detail=detail) from None
 
 
-def verify_p384_report(key: P384Key, r: bytes, s: bytes, data: bytes) -> None:
+def verify_p384_report(key: EcdsaKey, r: bytes, s: bytes, data: bytes) -> None:
     """ECDSA P-384 with SHA-384 [FIPS186-5 §6.4.2]; ``r`` and ``s`` are 72 bytes, little-endian [SNP-ABI 10].
 
     Raises:

@@ -16,8 +16,8 @@ from eaa.endorsements.pck import PckExtension
 from eaa.endorsements.tcb_info import TcbInfo
 from eaa.endorsements.x509 import Certificate
 from eaa.evidence.sgx import EnclaveReport
+from eaa.verify.ecdsa import EcdsaKey, EcdsaLibrary
 from eaa.verify.memo import BoundedMemo
-from eaa.verify.primitives import P256Key
 from eaa.verify.result import TrustAnchor
 from eaa.verify.tcb import ComponentTcb, TcbEvaluation
 from eaa.verify.windows import Windows
@@ -37,7 +37,7 @@ class VerifiedPckCa:
     """A PCK CA under the collateral's root, with its own revocation list."""
 
     certificate: Certificate
-    key: P256Key
+    key: EcdsaKey
     crl: CertificateRevocationList
     windows: Windows
 
@@ -50,7 +50,7 @@ class VerifiedPlatform:
     """
 
     certification: bytes
-    attestation_key: P256Key
+    attestation_key: EcdsaKey
     pck: PckExtension
     qe_report: EnclaveReport
     qe_tcb: ComponentTcb
@@ -67,12 +67,13 @@ class VerifiedCollateral:
 
     root: Certificate
     trust_anchor: TrustAnchor  # the root's name and digest
-    root_key: P256Key
+    root_key: EcdsaKey
     root_ca_crl: CertificateRevocationList
     tcb_info: TcbInfo
     qe_identity: EnclaveIdentity
     windows: Windows
     issued: datetime  # the later of the issue dates of TCB info and QE identity
+    ecdsa: EcdsaLibrary  # of every key here and on top of it
     pck_cas: BoundedMemo[VerifiedPckCa] = field(default_factory=lambda: BoundedMemo(_MAX_PCK_CAS))
     platforms: BoundedMemo[VerifiedPlatform] = field(default_factory=lambda: BoundedMemo(_MAX_PLATFORMS))
     evaluations: BoundedMemo[TcbEvaluation] = field(default_factory=lambda: BoundedMemo(_MAX_EVALUATIONS))

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from eaa.endorsements.collateral import SignedDocument
 from eaa.endorsements.crl import CertificateRevocationList
+from eaa.endorsements.pinned import PINNED
 from eaa.endorsements.x509 import Certificate, parse_certificate_chain
 from eaa.errors import ChainError, EndorsementNotFound
+from eaa.verify.ecdsa import CRYPTOGRAPHY, EcdsaKey, EcdsaLibrary
 from eaa.verify.path import (
     certificate_key,
     certificate_window,
@@ -17,7 +19,6 @@ from eaa.verify.path import (
     require_issued,
     require_leaf,
 )
-from eaa.verify.primitives import P256Key
 from eaa.verify.windows import Window
 
 __all__ = ["require_root", "signing_chain", "signing_key"]
@@ -37,7 +38,7 @@ def signing_chain(
     """The two certificates of ``document``'s issuer chain, parsed."""
     if not document.issuer_chain:
         raise EndorsementNotFound(f"the {what} is missing from the collateral", detail="issuer_chain")
-    chain = parse_certificate_chain(document.issuer_chain, what=what, known=anchors)
+    chain = parse_certificate_chain(document.issuer_chain, what=what, known=PINNED.and_of(anchors))
     if len(chain) != 2:
         raise ChainError(
             f"the {what} has {len(chain)} certificates, expected a signing certificate and its root",
@@ -49,12 +50,16 @@ def signing_chain(
 def signing_key(
     chain: tuple[Certificate, ...],
     root: Certificate,
-    root_key: P256Key,
+    root_key: EcdsaKey,
     crl: CertificateRevocationList | None,
     what: str,
     detail: str,
-) -> tuple[P256Key, Window]:
-    """Key and window of the signing certificate that ``root`` issued and ``crl``, if given, does not list."""
+    ecdsa: EcdsaLibrary = CRYPTOGRAPHY,
+) -> tuple[EcdsaKey, Window]:
+    """Key and window of the signing certificate that ``root`` issued and ``crl``, if given, does not list.
+
+    The key is of ``ecdsa``.
+    """
     leaf = chain[0]
     if chain[1].spki != root.spki:
         raise ChainError("the collateral leads to two different roots", detail="mixed_roots")
@@ -62,4 +67,4 @@ def signing_key(
     require_issued(leaf, root, root_key, what, detail)
     if crl is not None:
         refuse_revoked(leaf, crl, what, detail)
-    return certificate_key(leaf, what, detail), certificate_window(leaf, what, detail)
+    return certificate_key(leaf, what, detail, ecdsa), certificate_window(leaf, what, detail)

@@ -36,14 +36,11 @@ def test_a_name_has_at_most_128_bytes() -> None:
     assert require_name("a" * 128, what="key id") == "a" * 128
 
 
-def test_a_prefix_covers_whole_names() -> None:
+def test_a_prefix_is_of_whole_names() -> None:
     prefix = PathPrefix.parse("resource/default")
-    assert prefix.covers(("resource", "default", "key", "1"))
-    assert prefix.covers(("resource", "default"))
-    assert not prefix.covers(("resource", "defaults", "key", "1"))
-    assert not prefix.covers(("resource",))
-    assert PathPrefix.parse("").covers(("anything",))
+    assert prefix.segments == ("resource", "default")
     assert str(prefix) == "resource/default"
+    assert PathPrefix.parse("").segments == ()
 
 
 def test_a_prefix_has_at_most_eight_names() -> None:

@@ -16,6 +16,7 @@ from eaa.endorsements.x509 import (
     KEY_CERT_SIGN,
     KEY_USAGE,
     MAX_CERTIFICATE_BYTES,
+    KnownCertificates,
     common_name,
     parse_certificate,
     parse_certificate_chain,
@@ -136,9 +137,28 @@ def test_a_signature_of_partial_bytes_is_refused() -> None:
 def test_chains_are_read_in_order_and_known_ones_are_not_parsed_again() -> None:
     leaf, root = certificate(), certificate("root")
     pem = encode_pem(leaf.der) + encode_pem(root.der)
-    chain = parse_certificate_chain(pem, what="chain", known=(root,))
-    assert [item.der for item in chain] == [leaf.der, root.der]
-    assert chain[1] is root
+    for known in (KnownCertificates.of((root,)), KnownCertificates.of(()).and_of((root,))):
+        chain = parse_certificate_chain(pem, what="chain", known=known)
+        assert [item.der for item in chain] == [leaf.der, root.der]
+        assert chain[1] is root
+
+
+def test_what_is_known_already_adds_nothing() -> None:
+    leaf, root = certificate(), certificate("root")
+    known = KnownCertificates.of((leaf, root))
+    assert known.and_of((root,)) is known
+    assert known.and_of(()) is known
+    assert set(KnownCertificates.of((leaf,)).and_of((root,)).by_der) == {leaf.der, root.der}
+
+
+def test_a_known_text_stands_for_itself_alone() -> None:
+    """Other line breaks are decoded, and what is not the text is refused as ever."""
+    leaf, root = certificate(), certificate("root")
+    known, pem = KnownCertificates.of((leaf, root)), encode_pem(leaf.der)
+    for text in (pem, pem.replace(b"\n", b"\r\n"), b"\n" + pem.rstrip(b"\n"), pem.replace(b"\n", b"%0A")):
+        assert parse_certificate_chain(text, what="chain", known=known) == (leaf,)
+    with pytest.raises(FormatError):
+        parse_certificate_chain(pem.replace(b"MII", b"MI I", 1), what="chain", known=known)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,7 +13,9 @@ from eaa.endorsements.subject import RootCaCrlSubject
 from eaa.provider.endorser import Endorser
 from eaa.services.endorsements import ServiceEndorsements
 
-HELD: Any = SimpleNamespace(genuine=SimpleNamespace(subject=RootCaCrlSubject()))
+HELD: Any = SimpleNamespace(
+    genuine=SimpleNamespace(subject=RootCaCrlSubject()), expires=datetime(2026, 1, 15, tzinfo=UTC)
+)
 
 
 class _Breaks:
@@ -37,7 +40,6 @@ def test_a_fetch_that_breaks_is_not_the_last(caplog: pytest.LogCaptureFixture) -
     service = ServiceEndorsements(
         cast(Endorser, endorser), update="standard", fetches_per_minute=1, trust_anchors=()
     )
-    service._tell = lambda failures: None  # type: ignore[method-assign]
 
     async def runs() -> None:
         async with service.keep_fresh(0.001), asyncio.timeout(10):

@@ -13,6 +13,7 @@ from eaa.appraisal.result import AttestationResult
 from eaa.errors import BindingError, EndorsementUnavailable
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.transport.appraisals import Appraisals
+from tests.fakes.clock import Clock
 from tests.fakes.vendor import NOW, REPORT_DATA, shared_evidence, verify
 
 EVIDENCE = AttachedEvidence(EvidenceKind.SGX_QUOTE, shared_evidence("sgx-v3").quote)
@@ -33,14 +34,6 @@ class Verifier:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 def appraisals(verifier: Verifier, clock: Clock, version: str = "", seconds: float = 300) -> Appraisals:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -9,15 +9,7 @@ from eaa.errors import AttesterError
 from eaa.tls.peer import AttachedEvidence, Profile, Role
 from eaa.transport.identity import Identity
 from tests.fakes.channel import FakeAttester, both_ends, client_config, server_config
-from tests.fakes.vendor import NOW
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
+from tests.fakes.clock import Clock
 
 
 class Attester(FakeAttester):

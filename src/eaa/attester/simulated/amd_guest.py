@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
+from eaa.attester.device import require_report_data
 from eaa.attester.simulated.amd_certificates import AmdVekCertificate
 from eaa.attester.simulated.amd_vendor import SimulatedAmdVendor
 from eaa.endorsements.amd_endorsements import SnpEndorsements
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
 from eaa.endorsements.x509 import Certificate
-from eaa.errors import UsageError
 from eaa.evidence.snp import SNP_SIGNED_BYTES, SnpReportBody
 from eaa.evidence.snp_bits import SigningKey
 from eaa.evidence.snp_certificates import GUIDS, TableEntry, TableName
@@ -24,7 +24,6 @@ from eaa.evidence.snp_tcb import SnpProduct, TcbVersion
 
 __all__ = ["SimulatedSnpGuest", "SimulatedSnpPlatform"]
 
-_REPORT_DATA_BYTES = 64
 _P384_KEYS = int(
     "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52972", 16
 )
@@ -137,11 +136,7 @@ class SimulatedSnpGuest:
         Raises:
             UsageError: another length.
         """
-        if len(report_data) != _REPORT_DATA_BYTES:
-            raise UsageError(
-                f"report data has {_REPORT_DATA_BYTES} bytes, came {len(report_data)}",
-                detail="report_data_length",
-            )
+        require_report_data(report_data)
         body = SnpReportBody.build(**{**self._fields(), "report_data": report_data, **self.fields})
         signed = body.raw[:SNP_SIGNED_BYTES]
         key = self.report_signing_key or self.platform.vek(self.signing_key).key

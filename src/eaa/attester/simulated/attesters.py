@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 
+from eaa.attester.device import require_report_data
 from eaa.attester.simulated.platform import SimulatedPlatform, Tee
 from eaa.attester.simulated.quotes import sign_quote
 from eaa.endorsements.collateral import IntelCollateral
 from eaa.endorsements.x509 import Certificate
-from eaa.errors import UsageError
 from eaa.evidence.dcap_quote import CertificationType
 from eaa.evidence.sgx import EnclaveReport
 from eaa.evidence.tdx import TdReport, TdReport15
 
 __all__ = ["SimulatedSgxEnclave", "SimulatedTdxGuest"]
 
-_REPORT_DATA_BYTES = 64
 _DEBUG = 0x02  # ATTRIBUTES.DEBUG [SDM-3D §38.7.1]
 _TD_DEBUG = 0x01  # TD ATTRIBUTES.DEBUG [TDX-ABI §3.4.1]
 
@@ -39,11 +38,7 @@ class _Attester:
         Raises:
             UsageError: another length, or no such body in a quote of this version.
         """
-        if len(report_data) != _REPORT_DATA_BYTES:
-            raise UsageError(
-                f"report data has {_REPORT_DATA_BYTES} bytes, came {len(report_data)}",
-                detail="report_data_length",
-            )
+        require_report_data(report_data)
         return sign_quote(
             self.platform,
             self.report.replace(report_data=report_data),

@@ -12,19 +12,19 @@ from typing import Literal
 from cryptography.hazmat.primitives.hashes import SM3
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from eaa.attester.device import require_report_data
 from eaa.attester.simulated.hygon_certificates import HygonAuthority, HygonPlatformCertificate
 from eaa.attester.simulated.hygon_keys import SimulatedSm2Key
 from eaa.endorsements.hygon_certificate import HygonCaCertificate
 from eaa.endorsements.hygon_endorsements import CsvEndorsements
 from eaa.endorsements.roots import SIMULATED_NAME_PREFIX
-from eaa.errors import UsageError
 from eaa.evidence.hygon_csv import CSV_PAGE_BYTES, CsvSigner, CsvTeeInfo, CsvTeeInfoV2, parse_csv_report
 from eaa.evidence.hygon_csv_evidence import CsvEvidence
 from eaa.evidence.psp_certificate import KeyUsage
 
 __all__ = ["SimulatedCsvGuest", "SimulatedCsvPlatform", "SimulatedHygonVendor"]
 
-_REPORT_DATA_BYTES, _MNONCE_BYTES = 64, 16
+_MNONCE_BYTES = 16
 _MARK = SIMULATED_NAME_PREFIX.encode()
 #: What each generation sets in the guest's policy, above NODBG and NOKS.
 _POLICIES = {"csv1": 0b0000_0011, "csv2": 0b0000_0111, "csv3": 0b0100_0111}
@@ -129,11 +129,7 @@ class SimulatedCsvGuest:
         Raises:
             UsageError: another length.
         """
-        if len(report_data) != _REPORT_DATA_BYTES:
-            raise UsageError(
-                f"report data has {_REPORT_DATA_BYTES} bytes, came {len(report_data)}",
-                detail="report_data_length",
-            )
+        require_report_data(report_data)
         tee_info = self._version_1(report_data) if self.version == 1 else self._version_2(report_data)
         signer = CsvSigner.build(
             pek_cert=self.platform.pek.raw, sn=self.platform.serial_number.encode().ljust(64, b"\x00")

@@ -121,7 +121,7 @@ class KeyAdministration:
         """
         async with self.journal.act(principal, Action.KEY_DESTROY, kid[:128]) as act:
             await act.granted("all versions" if version is None else f"version {version}", version=version)
-            await self.keys.destroy(kid, version=version, by=principal.name, now=self.journal.clock())
+            await self.keys.destroy(kid, version=version)
 
     async def _put(self, principal: Principal, kid: str, material: bytes) -> KeyInfo:
         return await self.keys.put(kid, material, by=principal.name, now=self.journal.clock())

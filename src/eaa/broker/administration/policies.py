@@ -153,7 +153,7 @@ class PolicyAdministration:
         """
         async with self.journal.act(principal, Action.POLICY_DELETE, _target(kind, policy_id)) as act:
             await act.granted("holds no longer")
-            await self.policies.delete(kind, policy_id, by=principal.name, now=self.journal.clock())
+            await self.policies.delete(kind, policy_id)
 
     async def test(
         self, principal: Principal, tested: TestedPolicy, claims: Mapping[str, Any],

@@ -102,9 +102,7 @@ class ResourceAdministration:
         action = Action.RESOURCE_ENABLE if enabled else Action.RESOURCE_DISABLE
         async with self.journal.act(principal, action, str(path)) as act:
             await act.granted(_of(version), version=version)
-            await self.resources.set_enabled(
-                path, enabled, version=version, by=principal.name, now=self.journal.clock()
-            )
+            await self.resources.set_enabled(path, enabled, version=version)
 
     async def delete(self, principal: Principal, path: ResourcePath, *, version: int | None = None) -> None:
         """One version or all.
@@ -115,7 +113,7 @@ class ResourceAdministration:
         """
         async with self.journal.act(principal, Action.RESOURCE_DELETE, str(path)) as act:
             await act.granted(_of(version), version=version)
-            await self.resources.delete(path, version=version, by=principal.name, now=self.journal.clock())
+            await self.resources.delete(path, version=version)
 
 
 def _of(version: int | None) -> str:

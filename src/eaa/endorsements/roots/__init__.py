@@ -8,8 +8,10 @@ chain is accepted only if its root is byte for byte one of the anchors, so that 
 - ``intel_sgx_root_ca_2033.pem``: its predecessor at the same place until 2022; it is in the chains of
   quotes and collateral of that time.
 
-AMD's are listed in ``amd_README.md`` and loaded by :mod:`eaa.endorsements.amd_roots`; those of SEV and of
-Hygon, in their own formats, in ``sev_README.md`` and ``hygon_README.md``.
+What Intel's root has issued is listed in ``intel_README.md`` and loaded by
+:mod:`eaa.endorsements.intel_issuers`; AMD's are listed in ``amd_README.md`` and loaded by
+:mod:`eaa.endorsements.amd_roots`; those of SEV and of Hygon, in their own formats, in ``sev_README.md`` and
+``hygon_README.md``.
 """
 
 from __future__ import annotations

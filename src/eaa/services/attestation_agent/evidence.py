@@ -14,11 +14,10 @@ from eaa.errors import AttesterError, BindingError, UnsupportedError, UsageError
 from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.evidence.sgx import EnclaveReport
 from eaa.evidence.snp import parse_snp_report
-from eaa.tls.peer import AttachedEvidence, Attester, EvidenceKind
+from eaa.tls.peer import REPORT_DATA_BYTES, AttachedEvidence, Attester, EvidenceKind
 
 __all__ = ["GuestEvidence"]
 
-_REPORT_DATA_BYTES = 64
 #: At a time: a TEE's firmware answers one after another.
 _MAX_COLLECTIONS = 2
 
@@ -45,7 +44,7 @@ class GuestEvidence:
     async def kind(self) -> EvidenceKind:
         """What the attester's evidence is, found out once."""
         if self._kind is None:
-            self._kind = (await self._collect(bytes(_REPORT_DATA_BYTES))).kind
+            self._kind = (await self._collect(bytes(REPORT_DATA_BYTES))).kind
         return self._kind
 
     async def tee(self) -> str:
@@ -68,12 +67,12 @@ class GuestEvidence:
             UnsupportedError: ``unsupported.evidence_document``.
             AttesterError
         """
-        if len(runtime_data) > _REPORT_DATA_BYTES:
+        if len(runtime_data) > REPORT_DATA_BYTES:
             raise UsageError(
-                f"runtime data has at most {_REPORT_DATA_BYTES} bytes, came {len(runtime_data)}; send a hash",
+                f"runtime data has at most {REPORT_DATA_BYTES} bytes, came {len(runtime_data)}; send a hash",
                 detail="runtime_data",
             )
-        collected = await self._collect(runtime_data.ljust(_REPORT_DATA_BYTES, b"\x00"))
+        collected = await self._collect(runtime_data.ljust(REPORT_DATA_BYTES, b"\x00"))
         is_td = collected.kind is EvidenceKind.TDX_QUOTE
         log = await asyncio.to_thread(self._event_log) if is_td else None
         document = evidence_document(collected, log)
@@ -91,7 +90,7 @@ class GuestEvidence:
         """
         tee = Tee(await self.tee())
         expected = expected_register(tee, digest)
-        if _register(await self._collect(bytes(_REPORT_DATA_BYTES))) != expected:
+        if _register(await self._collect(bytes(REPORT_DATA_BYTES))) != expected:
             raise BindingError("this TEE was not started with this init-data", detail="config_id")
 
     async def _collect(self, report_data: bytes) -> AttachedEvidence:

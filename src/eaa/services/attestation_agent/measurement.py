@@ -23,6 +23,7 @@ from eaa.codec.strict_json import parse_json
 from eaa.errors import ConfigError, FormatError, UsageError
 from eaa.services.attestation_agent.aael import AaelEntry, merged_log, parse_entry
 from eaa.services.attestation_agent.registers import Extender
+from eaa.storage.private_folder import sync_folder
 
 __all__ = ["EventLogTerms", "Measured", "RuntimeMeasurement"]
 
@@ -184,7 +185,7 @@ def _write(path: Path, offset: int, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise _error(path, f"cannot be written: {error.strerror}") from None
 
@@ -192,15 +193,7 @@ def _write(path: Path, offset: int, data: bytes) -> None:
 def _remove(path: Path) -> None:
     with suppress(FileNotFoundError):
         path.unlink()
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _error(path: Path, message: str) -> ConfigError:

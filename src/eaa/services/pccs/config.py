@@ -17,6 +17,7 @@ from eaa.errors import ConfigError
 from eaa.provider.addresses import HYGON_URL, PCS_URL, alibaba_cloud_url
 from eaa.services.configuration import (
     HttpSection,
+    LogSection,
     Section,
     load_settings,
     state_directory,
@@ -148,13 +149,6 @@ class Limits(Section):
     per_second: float = Field(default=0, ge=0, description="requests of each address; 0: no bound")
 
 
-class Log(Section):
-    """One line for each event on stderr; what is served from the cache is logged at debug."""
-
-    level: Literal["debug", "info", "warn", "error", "fatal", "off"] = "info"
-    format: Literal["json", "text"] = "json"
-
-
 class PccsConfig(BaseSettings):
     """All of it."""
 
@@ -174,7 +168,7 @@ class PccsConfig(BaseSettings):
     cache: Cache = Field(default_factory=Cache)
     verification: Verification = Field(default_factory=Verification)
     limits: Limits = Field(default_factory=Limits)
-    log: Log = Field(default_factory=Log)
+    log: LogSection = Field(default_factory=LogSection)
 
     @field_validator("mode", mode="before")
     @classmethod

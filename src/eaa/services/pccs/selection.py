@@ -14,7 +14,7 @@ from eaa.endorsements.pck import PckExtension
 from eaa.endorsements.tcb_info import TcbInfo
 from eaa.errors import EndorsementError
 
-__all__ = ["Candidate", "Svns", "select_certificate", "svns_of_raw", "svns_of_tcbm"]
+__all__ = ["Candidate", "Svns", "select_certificate", "svns_of_raw"]
 
 #: Sixteen components, and the PCESVN.
 Svns = tuple[int, ...]
@@ -60,11 +60,6 @@ def select_certificate(
 def svns_of_raw(cpu_svn: str, pce_svn: str) -> Svns:
     """Of a request: CPUSVN, 32 digits; PCESVN, 4 digits, little-endian."""
     return (*bytes.fromhex(cpu_svn), int.from_bytes(bytes.fromhex(pce_svn), "little"))
-
-
-def svns_of_tcbm(tcbm: str) -> Svns:
-    """CPUSVN and PCESVN of a TCBm, 36 digits, the latter little-endian."""
-    return svns_of_raw(tcbm[:32], tcbm[32:])
 
 
 def _meets(one: Svns, other: Svns) -> bool:

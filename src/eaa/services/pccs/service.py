@@ -7,11 +7,10 @@ import logging
 from collections.abc import Callable
 
 from eaa.errors import InternalError, StorageError
-from eaa.services.configuration import split_address
 from eaa.services.http_listener import HttpListener
 from eaa.services.http_protocol import HttpBounds
 from eaa.services.metrics import merge_samples, render
-from eaa.services.metrics_http import Health, start_metrics_server
+from eaa.services.metrics_http import Health, serve_metrics
 from eaa.services.pccs.config import Mode
 from eaa.services.pccs.core import Core, Inputs
 from eaa.services.pccs.direct import direct_protocol
@@ -84,10 +83,8 @@ class Pccs:
             self._tasks.append(asyncio.create_task(self._core.refresher.run()))
         await self._start_http(self._core)
         if config.metrics.listen and not self._inputs.shared:
-            host, port = split_address(config.metrics.listen)
             health = Health(lambda: self.not_ready, self.metrics_text)
-            self._health, port = await start_metrics_server(host, port, health)
-            self._say(f"metrics on http://{host}:{port}/metrics")
+            self._health = await serve_metrics(config.metrics.listen, health, self._say)
 
     def metrics_text(self) -> str:
         """In Prometheus' text format."""

@@ -18,6 +18,7 @@ from eaa.provider.settings import parse_provider
 from eaa.services.configuration import (
     MAX_FILE_BYTES,
     HttpSection,
+    LogSection,
     Section,
     load_settings,
     on_loopback,
@@ -263,13 +264,6 @@ class References(Section):
         return self
 
 
-class Log(Section):
-    """One line for each event on stderr."""
-
-    level: Literal["debug", "info", "warn", "error", "fatal", "off"] = "info"
-    format: Literal["json", "text"] = "json"
-
-
 class VerdictdConfig(BaseSettings):
     """All of it."""
 
@@ -292,7 +286,7 @@ class VerdictdConfig(BaseSettings):
     decisions: Decisions = Field(default_factory=Decisions)
     admin: Admin = Field(default_factory=Admin)
     references: References = Field(default_factory=References)
-    log: Log = Field(default_factory=Log)
+    log: LogSection = Field(default_factory=LogSection)
 
     @property
     def storage_url(self) -> str:

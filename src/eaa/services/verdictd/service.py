@@ -23,7 +23,7 @@ from eaa.services.endorsements import ServiceEndorsements
 from eaa.services.fetching_verifier import with_provider
 from eaa.services.http_listener import HttpListener
 from eaa.services.http_protocol import HttpBounds, bounded_protocol
-from eaa.services.metrics_http import Health, start_metrics_server
+from eaa.services.metrics_http import Health, serve_metrics
 from eaa.services.verdictd.channel_face import ChannelFace
 from eaa.services.verdictd.config import VerdictdConfig, split_address
 from eaa.services.verdictd.core import Core, EvidenceSource, clock, environment_verifier, open_core
@@ -129,10 +129,8 @@ class Verdictd:
         await self._start_client_api(self._core)
         await self._start_http(self._core)
         if config.metrics.listen and not self._inputs.shared:
-            host, port = split_address(config.metrics.listen)
             health = Health(lambda: self.not_ready, self.metrics_text)
-            self._health, port = await start_metrics_server(host, port, health)
-            self._say(f"metrics on http://{host}:{port}/metrics")
+            self._health = await serve_metrics(config.metrics.listen, health, self._say)
 
     async def _open_providers(self) -> None:
         """Open the endorsements' providers, and keep what they gave fresh from now on."""

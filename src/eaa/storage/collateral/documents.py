@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from eaa.storage.collateral.records import Document
+from eaa.storage.collateral.refresh import first_due
 from eaa.storage.collateral.tables import documents as table
 from eaa.storage.collateral.tables import generation as generation_table
 from eaa.storage.database.backend import Backend, Lookup
@@ -63,9 +64,7 @@ class Documents:
 
     async def next_due(self) -> datetime | None:
         """When the next is due, if there is any."""
-        rows = await self._backend.rows(select(func.min(table.c.refresh_at)))
-        value: datetime | None = rows[0][0]
-        return value
+        return await first_due(self._backend, table)
 
     async def heads(self) -> Sequence[Document]:
         """All of them in order of name, without their bodies."""

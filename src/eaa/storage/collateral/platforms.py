@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from eaa.storage.collateral.documents import advance_generation
 from eaa.storage.collateral.records import PckCertificate, Platform, RawTcb, Served
+from eaa.storage.collateral.refresh import first_due
 from eaa.storage.collateral.tables import pck_certs, platform_tcbs
 from eaa.storage.collateral.tables import platforms as table
 from eaa.storage.database.backend import Backend, Lookup
@@ -126,9 +127,7 @@ class Platforms:
 
     async def next_due(self) -> datetime | None:
         """When the next is due, if there is any."""
-        rows = await self._backend.rows(select(func.min(table.c.refresh_at)))
-        value: datetime | None = rows[0][0]
-        return value
+        return await first_due(self._backend, table)
 
     async def of_fmspcs(self, fmspcs: Sequence[str]) -> Sequence[Platform]:
         """Of these FMSPCs, or all if there are none."""

@@ -77,7 +77,7 @@ class DatabaseKeys:
         query = select(*_INFO).where(table.c.kid == kid).order_by(table.c.version.desc())
         return [_info(row) for row in await self._backend.rows(query)]
 
-    async def destroy(self, kid: str, *, version: int | None = None, by: str, now: datetime) -> None:
+    async def destroy(self, kid: str, *, version: int | None = None) -> None:
         statement = update(table).where(table.c.kid == kid).values(sealed=None)
         if version is not None:
             statement = statement.where(table.c.version == version)

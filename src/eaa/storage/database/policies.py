@@ -83,7 +83,7 @@ class DatabasePolicies:
         old = await self.read(kind, policy_id, version=version)
         return await self.put(kind, policy_id, old.text, by=by, now=now)
 
-    async def delete(self, kind: PolicyKind, policy_id: str, *, by: str, now: datetime) -> None:
+    async def delete(self, kind: PolicyKind, policy_id: str) -> None:
         def work(connection: Connection) -> int:
             statement = delete(current_policies).where(
                 current_policies.c.kind == kind.value, current_policies.c.id == policy_id

@@ -95,14 +95,12 @@ class DatabaseResources:
         query = select(*_INFO).where(table.c.path == str(path)).order_by(table.c.version.desc())
         return [_info(row) for row in await self._backend.rows(query)]
 
-    async def set_enabled(
-        self, path: ResourcePath, enabled: bool, *, version: int | None = None, by: str, now: datetime
-    ) -> None:
+    async def set_enabled(self, path: ResourcePath, enabled: bool, *, version: int | None = None) -> None:
         statement = update(table).where(_which(path, version)).values(enabled=enabled)
         if not await self._backend.write(lambda connection: connection.execute(statement).rowcount):
             raise _not_found(path, version)
 
-    async def delete(self, path: ResourcePath, *, version: int | None = None, by: str, now: datetime) -> None:
+    async def delete(self, path: ResourcePath, *, version: int | None = None) -> None:
         statement = delete(table).where(_which(path, version))
         if not await self._backend.write(lambda connection: connection.execute(statement).rowcount):
             raise _not_found(path, version)

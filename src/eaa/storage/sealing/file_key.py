@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 
 from eaa.errors import ConfigError
-from eaa.storage.private_folder import PrivateFolder
+from eaa.storage.private_folder import PrivateFolder, sync_folder
 from eaa.storage.sealing.master_key import config_error, not_unwrapped
 
 __all__ = ["KEY_BYTES", "FileMasterKey"]
@@ -90,19 +90,11 @@ def _create(path: Path) -> None:
             os.link(temporary, path)
         os.unlink(temporary)
         temporary = ""
-        _sync(path.parent)
-        _sync(path.parent.parent)
+        sync_folder(path.parent)
+        sync_folder(path.parent.parent)
     except OSError as error:
         raise config_error(f"{path}: cannot be made: {error.strerror}", file=str(path)) from None
     finally:
         if temporary:
             with suppress(OSError):
                 os.unlink(temporary)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

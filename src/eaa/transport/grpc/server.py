@@ -6,23 +6,22 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from eaa.broker.administration.principal import Principal
 from eaa.codec.hosts import is_loopback
-from eaa.errors import ConfigError, EAAError, InternalError, UsageError, outcome_of
+from eaa.errors import ConfigError, EAAError, InternalError, outcome_of
 from eaa.transport.address import TcpAddress, parse_address
-from eaa.transport.grpc.client_api import CODE_METADATA, METHODS, split_method
+from eaa.transport.grpc.client_api import METHODS
+from eaa.transport.grpc.unary_server import Answer, UnaryServer, abort
 from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["ClientApiServer", "Handler", "Limits", "TlsFiles"]
 
 _LOG = logging.getLogger("eaa.transport.grpc")
-_MAX_DETAIL = 1024
 
 #: Answers one method; what it raises becomes the call's status.
 Handler = Callable[[Principal, Any], Awaitable[Message]]
@@ -74,18 +73,8 @@ class ClientApiServer:
         self._authenticate = authenticate
         self._tls = tls
         self._deadline = limits.deadline_seconds
-        self._health = health.aio.HealthServicer()
-        self._services = sorted({split_method(name)[0] for name in handlers})
-        self._server = grpc.aio.server(
-            options=(
-                ("grpc.max_receive_message_length", limits.message_bytes),
-                ("grpc.max_metadata_size", limits.metadata_bytes),
-                ("grpc.so_reuseport", int(shared)),
-            ),
-            maximum_concurrent_rpcs=limits.calls,
-        )
-        self._server.add_generic_rpc_handlers(tuple(self._generic(handlers)))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        answers = {name: self._answering(name, handler) for name, handler in handlers.items()}
+        self._server = UnaryServer(METHODS, answers, limits, shared=shared)
 
     async def start(self) -> int:
         """Listen, and say on which port.
@@ -93,57 +82,34 @@ class ClientApiServer:
         Raises:
             UsageError: ``usage.listen``.
         """
-        try:
-            port = self._bind()
-            await self._server.start()
-        except RuntimeError:
-            raise UsageError(f"cannot listen on {self._address}", detail="listen") from None
-        for service in ("", *self._services):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        credentials = None
+        if self._tls is not None:
+            credentials = grpc.ssl_server_credentials(((self._tls.key, self._tls.certificate),))
+        port = self._server.bind(self._address, credentials)
+        await self._server.start()
         return port
 
     async def stop(self, grace_seconds: float) -> None:
         """Say that it goes, take no more calls, and let those under way end within ``grace_seconds``."""
-        await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_seconds)
 
-    def _bind(self) -> int:
-        if self._tls is None:
-            port: int = self._server.add_insecure_port(self._address)
-        else:
-            pair = (self._tls.key, self._tls.certificate)
-            port = self._server.add_secure_port(self._address, grpc.ssl_server_credentials((pair,)))
-        return port
-
-    def _generic(self, handlers: Mapping[str, Handler]) -> Iterable[Any]:
-        services: dict[str, dict[str, Any]] = {}
-        for name, handler in handlers.items():
-            service, method = split_method(name)
-            services.setdefault(service, {})[method] = grpc.unary_unary_rpc_method_handler(
-                self._answering(name, handler),
-                request_deserializer=METHODS[name].request.FromString,
-                response_serializer=METHODS[name].response.SerializeToString,
-            )
-        for service, methods in services.items():
-            yield grpc.method_handlers_generic_handler(service, methods)
-
-    def _answering(self, name: str, handler: Handler) -> Callable[[Any, Any], Awaitable[Message]]:
+    def _answering(self, name: str, handler: Handler) -> Answer:
         async def answer(request: Any, context: Any) -> Message:
             try:
                 principal = self._authenticate(_bearer(context.invocation_metadata()))
             except EAAError as error:
-                await _abort(context, error, error.public)
+                await abort(context, outcome_of(error), error, error.public)
             try:
                 async with asyncio.timeout(self._deadline):
                     return await handler(principal, request)
             except TimeoutError:
                 await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "it took too long")
             except EAAError as error:
-                await _abort(context, error, str(error))
+                await abort(context, outcome_of(error), error, str(error))
             except Exception as error:
                 log_unexpected(_LOG, name, error)
                 broken = InternalError(type(error).__name__)
-                await _abort(context, broken, broken.public)
+                await abort(context, outcome_of(broken), broken, broken.public)
             raise AssertionError("abort raises")
 
         return answer
@@ -156,13 +122,6 @@ def _bearer(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
         return ""
     scheme, _, token = values[0].partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-async def _abort(context: Any, error: EAAError, detail: str) -> NoReturn:
-    await context.abort(
-        grpc.StatusCode[outcome_of(error).grpc], detail[:_MAX_DETAIL], ((CODE_METADATA, error.code),)
-    )
-    raise AssertionError("abort raises")
 
 
 def _require_safe(address: str, tls: TlsFiles | None) -> str:

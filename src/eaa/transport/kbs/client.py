@@ -13,14 +13,13 @@ from eaa.broker.kbs.evidence_document import TEE_OF_KIND, evidence_document
 from eaa.broker.names import ResourcePath
 from eaa.codec.canonical_json import Json, canonical_json
 from eaa.errors import RemoteProtocolError, SessionError
-from eaa.tls.peer import Attester, EvidenceKind
+from eaa.tls.peer import REPORT_DATA_BYTES, Attester, EvidenceKind
 from eaa.transport.kbs.answers import parse_object, read_answer, refusal
 from eaa.transport.kbs.guest_key import GuestKey
 
 __all__ = ["KbsClient"]
 
 VERSION = "0.4.0"
-_REPORT_DATA_BYTES = 64
 _HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 
 
@@ -105,7 +104,7 @@ class KbsClient:
         runtime_data: dict[str, Json] = {"nonce": nonce, "tee-pubkey": dict(self.key.jwk)}
         bound = canonical_json({**runtime_data, "additional-evidence": ""}, "runtime data")
         digest = _HASHES[algorithm](bound).digest()
-        collected = await asyncio.to_thread(self._attester.collect, digest.ljust(_REPORT_DATA_BYTES, b"\x00"))
+        collected = await asyncio.to_thread(self._attester.collect, digest.ljust(REPORT_DATA_BYTES, b"\x00"))
         log = await asyncio.to_thread(self._event_log) if self._kind is EvidenceKind.TDX_QUOTE else None
         primary = evidence_document(collected, log)
         return {

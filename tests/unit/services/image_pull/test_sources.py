@@ -40,7 +40,7 @@ def test_a_resource_and_files(tmp_path: Path) -> None:
     assert asyncio.run(found.load(f"file://{tmp_path}/sigstore.yaml")).startswith(b"docker:")
 
 
-def test_nothing_said(tmp_path: Path) -> None:
+def test_nothing_said() -> None:
     found = Sources(Secrets(), "policy")
     assert not asyncio.run(found.load_auth()).logins
     with pytest.raises(EAAError) as caught:

@@ -27,7 +27,8 @@ from eaa.services.pccs.config import INTEL_PCS, load_config
 from eaa.services.pccs.direct import Direct, plain_target
 from eaa.services.pccs.negative import Negatives
 from eaa.services.pccs.schedule import platform_due, recovery_due, refresh_due, retry_due
-from eaa.services.pccs.selection import Candidate, select_certificate, svns_of_raw, svns_of_tcbm
+from eaa.services.pccs.selection import Candidate, select_certificate, svns_of_raw
+from tests.fakes.clock import Clock
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -125,7 +126,6 @@ def test_certificates_and_levels_are_of_one_platform(
 
 def test_svns_are_read_in_their_byte_order() -> None:
     assert svns_of_raw("00" * 15 + "07", "0B01") == (*bytes(15), 7, 0x010B)
-    assert svns_of_tcbm("00" * 15 + "07" + "0B01") == (*bytes(15), 7, 0x010B)
 
 
 @given(st.floats(0, 1), st.timedeltas(timedelta(seconds=1), timedelta(days=60)))
@@ -150,16 +150,8 @@ def test_platforms_are_spread(spread: float) -> None:
     assert platform_due(NOW, timedelta(0), spread).year == 9999
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 def test_an_upstream_that_fails_is_left_alone_for_longer_each_time() -> None:
-    clock = _Clock()
+    clock = Clock()
     breaker = Breaker("PCS", clock, lambda: 1.0)
     breaker.require_open()
     pauses = []
@@ -178,7 +170,7 @@ def test_an_upstream_that_fails_is_left_alone_for_longer_each_time() -> None:
 
 
 def test_a_pause_that_was_asked_for_is_kept_but_not_for_ever() -> None:
-    clock = _Clock()
+    clock = Clock()
     breaker = Breaker("PCS", clock, lambda: 0.0)
     breaker.failed(120)
     assert breaker.pause() == timedelta(seconds=120)
@@ -192,7 +184,7 @@ def test_a_pause_that_was_asked_for_is_kept_but_not_for_ever() -> None:
 
 
 def test_negative_answers_are_forgotten_in_time() -> None:
-    clock = _Clock()
+    clock = Clock()
     negatives = Negatives(clock)
     error = EndorsementNotFound("none", detail="upstream")
     negatives.missing("a", error, HOUR)
@@ -210,7 +202,7 @@ def test_negative_answers_are_forgotten_in_time() -> None:
 
 
 def test_negative_answers_are_bounded() -> None:
-    negatives = Negatives(_Clock())
+    negatives = Negatives(Clock())
     for number in range(16385):
         negatives.missing(f"{number}", EndorsementNotFound("none"), HOUR)
     assert len(negatives) == 16384
@@ -244,7 +236,7 @@ def test_requests_that_are_not_plain_go_the_long_way(data: bytes) -> None:
 
 
 def test_direct_answers_hold_until_they_expire() -> None:
-    clock = _Clock()
+    clock = Clock()
     direct = Direct(clock)
     direct.put(b"/x", Answer(200, (("A", "b"),), b"body", NOW + HOUR))
     first, second = direct.response(b"/x"), direct.response(b"/x")
@@ -263,7 +255,7 @@ def test_direct_answers_hold_until_they_expire() -> None:
 
 
 def test_direct_answers_are_bounded() -> None:
-    direct = Direct(_Clock())
+    direct = Direct(Clock())
     body = bytes(1024 * 1024)
     for number in range(80):
         direct.put(b"/%d" % number, Answer(200, (), body, NOW + HOUR))

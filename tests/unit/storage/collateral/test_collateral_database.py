@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +27,7 @@ from eaa.storage.collateral.tables import metadata
 from eaa.storage.database.database import ConnectedDatabase
 from eaa.storage.database.location import backend_of
 from eaa.storage.database.migrate import require_current
-from tests.unit.storage.collateral.conftest import Run
+from tests.unit.storage.conftest import Run
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -127,7 +128,7 @@ def test_who_does_not_accept_changes_nothing(run: Run, database: CollateralDatab
 def test_of_many_who_put_at_the_same_time_the_newest_stays(
     run: Run, database: CollateralDatabase, other: CollateralDatabase
 ) -> None:
-    def newer_than(number: int) -> object:
+    def newer_than(number: int) -> Callable[[Document | None], None]:
         def accept(old: Document | None) -> None:
             if old is not None and old.number > number:
                 raise EndorsementStale("older", detail="rollback")
@@ -136,7 +137,7 @@ def test_of_many_who_put_at_the_same_time_the_newest_stays(
 
     async def work() -> None:
         puts = [
-            (database, other)[number % 2].documents.put(replace(DOCUMENT, number=number), newer_than(number))  # type: ignore[arg-type]
+            (database, other)[number % 2].documents.put(replace(DOCUMENT, number=number), newer_than(number))
             for number in (3, 9, 1, 7, 2, 8, 4, 6, 5)
         ]
         await asyncio.gather(*puts, return_exceptions=True)

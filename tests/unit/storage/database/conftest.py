@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from eaa.storage.database.database import ConnectedDatabase, Database
-from tests.fakes.postgresql import PostgresqlServer, postgresql_server
+from tests.fakes.postgresql import PostgresqlServer
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import AesSealer
-
-T = TypeVar("T")
-
-
-class Run(Protocol):
-    def __call__(self, work: Coroutine[Any, Any, T], /) -> T: ...
-
-
-@pytest.fixture
-def run() -> Iterator[Run]:
-    """Runs to the end, all on one event loop."""
-    with asyncio.Runner() as runner:
-        yield lambda work: runner.run(asyncio.wait_for(work, 60))
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresqlServer]:
-    with postgresql_server(durable=False) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from eaa.broker.ports import DecisionLog
 from eaa.broker.records import DecisionKind
 from eaa.errors import FormatError, ResourceNotFound, UsageError
 from eaa.storage.database.database import Database
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import decision
 
 

@@ -10,7 +10,7 @@ import pytest
 from eaa.errors import InternalError, StorageError
 from eaa.storage.database import group_commit
 from eaa.storage.database.group_commit import GroupCommit
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 
 
 class _Disk:

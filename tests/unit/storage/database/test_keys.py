@@ -10,7 +10,7 @@ from eaa.broker.ports import Keys
 from eaa.broker.records import KeyInfo
 from eaa.errors import FormatError, ResourceNotFound
 from eaa.storage.database.database import Database
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW, AesSealer
 
 
@@ -38,7 +38,7 @@ def test_rotation_keeps_the_old_version_by_number(run: Run, keys: Keys) -> None:
 def test_a_destroyed_version_has_no_bytes_any_more(run: Run, keys: Keys, database: Database) -> None:
     run(keys.put("k", b"1" * 16, by="", now=NOW))
     run(keys.put("k", b"2" * 16, by="", now=NOW))
-    run(keys.destroy("k", version=2, by="", now=NOW))
+    run(keys.destroy("k", version=2))
     for version in (None, 2):
         with pytest.raises(ResourceNotFound):
             run(keys.read("k", version=version))
@@ -52,7 +52,7 @@ def test_a_destroyed_version_has_no_bytes_any_more(run: Run, keys: Keys, databas
 
 def test_a_destroyed_key_can_be_put_anew_under_a_new_version(run: Run, keys: Keys) -> None:
     run(keys.put("k", b"1" * 16, by="", now=NOW))
-    run(keys.destroy("k", by="", now=NOW))
+    run(keys.destroy("k"))
     assert run(keys.put("k", b"2" * 16, by="", now=NOW)).version == 2
     assert run(keys.read("k")).material == b"2" * 16
 
@@ -62,8 +62,8 @@ def test_what_is_not_there_is_not_found(run: Run, keys: Keys) -> None:
     for missing in (
         keys.read("x"),
         keys.read("k", version=2),
-        keys.destroy("x", by="", now=NOW),
-        keys.destroy("k", version=2, by="", now=NOW),
+        keys.destroy("x"),
+        keys.destroy("k", version=2),
     ):
         with pytest.raises(ResourceNotFound):
             run(missing)

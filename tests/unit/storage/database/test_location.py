@@ -14,7 +14,7 @@ from eaa.errors import ConfigError, StorageError
 from eaa.storage.database.database import ConnectedDatabase, Database
 from eaa.storage.database.location import backend_of
 from eaa.storage.database.postgresql import PostgresqlBackend
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import NOW, PATH, AesSealer, decision, session
 
 _SECRET = "pa55word"

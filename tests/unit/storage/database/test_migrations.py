@@ -16,7 +16,7 @@ from eaa.storage.database.database import ConnectedDatabase, Database
 from eaa.storage.database.location import backend_of
 from eaa.storage.database.migrate import revisions, upgrade
 from eaa.storage.database.tables import metadata
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import NOW, PATH, AesSealer
 
 T = TypeVar("T")

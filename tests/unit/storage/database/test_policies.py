@@ -13,7 +13,7 @@ from eaa.broker.ports import Policies
 from eaa.broker.records import Policy, PolicyKind, ReferenceValue
 from eaa.errors import ConflictError, FormatError, ResourceNotFound
 from eaa.storage.database.database import Database
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW
 
 _ATTESTATION, _RESOURCE = PolicyKind.ATTESTATION, PolicyKind.RESOURCE
@@ -66,7 +66,7 @@ def test_rolling_back_makes_a_new_version_of_the_old_text(run: Run, policies: Po
 
 def test_a_deleted_policy_does_not_hold_and_its_history_stays(run: Run, policies: Policies) -> None:
     run(policies.put(_RESOURCE, "x", "one", by="", now=NOW))
-    run(policies.delete(_RESOURCE, "x", by="", now=NOW))
+    run(policies.delete(_RESOURCE, "x"))
     assert run(policies.current(_RESOURCE)) == []
     with pytest.raises(ResourceNotFound):
         run(policies.read(_RESOURCE, "x"))
@@ -78,7 +78,7 @@ def test_a_deleted_policy_does_not_hold_and_its_history_stays(run: Run, policies
 
 def test_a_deleted_policy_can_be_rolled_back_to(run: Run, policies: Policies) -> None:
     run(policies.put(_RESOURCE, "x", "one", by="", now=NOW))
-    run(policies.delete(_RESOURCE, "x", by="", now=NOW))
+    run(policies.delete(_RESOURCE, "x"))
     run(policies.roll_back(_RESOURCE, "x", 1, by="", now=NOW))
     assert run(policies.read(_RESOURCE, "x")).version == 2
 
@@ -90,7 +90,7 @@ def test_what_is_not_there_is_not_found(run: Run, policies: Policies) -> None:
         policies.read(_RESOURCE, "x", version=2),
         policies.roll_back(_RESOURCE, "x", 2, by="", now=NOW),
         policies.roll_back(_RESOURCE, "y", 1, by="", now=NOW),
-        policies.delete(_RESOURCE, "y", by="", now=NOW),
+        policies.delete(_RESOURCE, "y"),
     ):
         with pytest.raises(ResourceNotFound):
             run(missing)
@@ -111,7 +111,7 @@ def test_the_generation_grows_with_every_change_and_with_nothing_else(run: Run, 
     changes: list[Callable[[], Coroutine[Any, Any, object]]] = [
         lambda: policies.put(_RESOURCE, "x", "one", by="", now=NOW),
         lambda: policies.roll_back(_RESOURCE, "x", 1, by="", now=NOW),
-        lambda: policies.delete(_RESOURCE, "x", by="", now=NOW),
+        lambda: policies.delete(_RESOURCE, "x"),
         lambda: references.put([reference]),
         lambda: references.delete("r"),
     ]
@@ -119,7 +119,7 @@ def test_the_generation_grows_with_every_change_and_with_nothing_else(run: Run, 
         run(change())
         assert run(policies.generation()) == count
     for unchanging in (
-        lambda: policies.delete(_RESOURCE, "x", by="", now=NOW),
+        lambda: policies.delete(_RESOURCE, "x"),
         lambda: references.delete("r"),
         lambda: policies.roll_back(_RESOURCE, "y", 1, by="", now=NOW),
     ):
@@ -160,7 +160,7 @@ def test_only_over_the_version_that_was_seen(run: Run, policies: Policies) -> No
     second = run(put("next", kept[0].version))
     with pytest.raises(ConflictError, match=f"expected version {kept[0].version} to hold"):
         run(put("late", kept[0].version))
-    run(policies.delete(_RESOURCE, "x", by="", now=NOW))
+    run(policies.delete(_RESOURCE, "x"))
     with pytest.raises(ConflictError):
         run(put("late", second.version))
     assert run(put("again", 0)).version > second.version

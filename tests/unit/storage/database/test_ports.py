@@ -5,7 +5,7 @@ from __future__ import annotations
 from eaa.broker.ports import DecisionLog, Keys, Policies, ReferenceValues, Resources, ServiceKeys, Sessions
 from eaa.storage.database.database import Database
 from eaa.storage.sealing.data_keys import DataKeys
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import AesSealer
 
 

@@ -14,7 +14,7 @@ from eaa.errors import ConflictError, FormatError, ResourceNotFound, StorageErro
 from eaa.storage.database import versions
 from eaa.storage.database.database import Database
 from eaa.storage.database.resources import DatabaseResources
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW, PATH, AesSealer
 
 
@@ -55,10 +55,10 @@ def test_what_was_never_put_is_not_found(run: Run, resources: Resources) -> None
     for missing in (
         resources.read(other),
         resources.read(PATH, version=2),
-        resources.set_enabled(other, True, by="", now=NOW),
-        resources.set_enabled(PATH, True, version=2, by="", now=NOW),
-        resources.delete(other, by="", now=NOW),
-        resources.delete(PATH, version=2, by="", now=NOW),
+        resources.set_enabled(other, True),
+        resources.set_enabled(PATH, True, version=2),
+        resources.delete(other),
+        resources.delete(PATH, version=2),
     ):
         with pytest.raises(ResourceNotFound):
             run(missing)
@@ -68,18 +68,18 @@ def test_what_was_never_put_is_not_found(run: Run, resources: Resources) -> None
 def test_a_disabled_version_is_passed_over(run: Run, resources: Resources) -> None:
     run(resources.put(PATH, b"one", by="", now=NOW))
     run(resources.put(PATH, b"two", by="", now=NOW))
-    run(resources.set_enabled(PATH, False, version=2, by="", now=NOW))
+    run(resources.set_enabled(PATH, False, version=2))
     assert run(resources.read(PATH)).content == b"one"
     with pytest.raises(ResourceNotFound):
         run(resources.read(PATH, version=2))
-    run(resources.set_enabled(PATH, True, version=2, by="", now=NOW))
+    run(resources.set_enabled(PATH, True, version=2))
     assert run(resources.read(PATH)).content == b"two"
 
 
 def test_all_versions_are_disabled_at_once(run: Run, resources: Resources) -> None:
     for _ in range(3):
         run(resources.put(PATH, b"x", by="", now=NOW))
-    run(resources.set_enabled(PATH, False, by="", now=NOW))
+    run(resources.set_enabled(PATH, False))
     with pytest.raises(ResourceNotFound):
         run(resources.read(PATH))
     assert [info.enabled for info in run(resources.versions(PATH))] == [False] * 3
@@ -90,10 +90,10 @@ def test_all_versions_are_disabled_at_once(run: Run, resources: Resources) -> No
 def test_a_deleted_version_number_is_never_used_again(run: Run, resources: Resources) -> None:
     run(resources.put(PATH, b"one", by="", now=NOW))
     run(resources.put(PATH, b"two", by="", now=NOW))
-    run(resources.delete(PATH, version=2, by="", now=NOW))
+    run(resources.delete(PATH, version=2))
     assert run(resources.read(PATH)).info.version == 1
     assert run(resources.put(PATH, b"three", by="", now=NOW)).version == 3
-    run(resources.delete(PATH, by="", now=NOW))
+    run(resources.delete(PATH))
     with pytest.raises(ResourceNotFound):
         run(resources.read(PATH))
     assert run(resources.list()) == []
@@ -140,7 +140,7 @@ def test_listing_by_text_that_cannot_be_kept_is_refused(run: Run, resources: Res
 
 def test_a_disabled_path_is_listed_as_such(run: Run, resources: Resources) -> None:
     run(resources.put(PATH, b"x", by="", now=NOW))
-    run(resources.set_enabled(PATH, False, by="", now=NOW))
+    run(resources.set_enabled(PATH, False))
     assert [info.enabled for info in run(resources.list())] == [False]
 
 
@@ -211,7 +211,7 @@ def test_only_after_the_version_that_was_seen(run: Run, resources: Resources) ->
     with pytest.raises(ConflictError, match=f"expected version {kept.version} to be the newest, it is"):
         run(put(b"late", kept.version))
     assert run(resources.read(PATH)).content == b"next"
-    run(resources.delete(PATH, by="", now=NOW))
+    run(resources.delete(PATH))
     with pytest.raises(ConflictError):
         run(put(b"late", second.version))
     assert run(put(b"anew", 0)).version > second.version

@@ -10,7 +10,7 @@ from eaa.broker.records import ServiceKey
 from eaa.errors import FormatError, StorageError
 from eaa.storage.database.database import ConnectedDatabase, Database
 from eaa.storage.sealing.data_keys import WrappedDataKey
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW, AesSealer
 
 

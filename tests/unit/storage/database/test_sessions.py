@@ -10,7 +10,7 @@ import pytest
 from eaa.broker.records import Session
 from eaa.errors import FormatError, ResourceNotFound, SessionError, StorageError
 from eaa.storage.database.database import Database
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW, AesSealer, decision, session
 
 

@@ -19,7 +19,7 @@ from eaa.broker.records import ServiceKey
 from eaa.errors import StorageError
 from eaa.storage.database.database import ConnectedDatabase, Database
 from eaa.storage.database.sqlite import SqliteBackend, _use_wal
-from tests.unit.storage.database.conftest import Run
+from tests.unit.storage.conftest import Run
 from tests.unit.storage.database.samples import HOUR, NOW, PATH, AesSealer, decision, session
 
 
@@ -73,8 +73,8 @@ def test_no_secret_is_in_the_files_as_it_is(run: Run, database: Database, file: 
             await database.keys.put("k", material, by="", now=NOW)
         await database.service_keys.add(ServiceKey("token", "k", service, (), NOW, NOW + HOUR))
         await database.sessions.spend(session("s", token=token.hex()), decision())
-        await database.resources.delete(PATH, version=1, by="", now=NOW)
-        await database.keys.destroy("k", version=1, by="", now=NOW)
+        await database.resources.delete(PATH, version=1)
+        await database.keys.destroy("k", version=1)
 
     run(work())
     files = {path.name: path.read_bytes() for path in file.parent.iterdir()}

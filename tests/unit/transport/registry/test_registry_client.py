@@ -17,7 +17,7 @@ from eaa.oci.digest import Digest, digest_of
 from eaa.oci.signatures.lookaside import parse_lookaside
 from eaa.oci.signatures.reference import parse_reference
 from eaa.transport.registry.auth_file import ANONYMOUS, AuthFile, parse_auth_file
-from eaa.transport.registry.client import RegistryClient, open_http
+from eaa.transport.registry.client import ReceivedManifest, RegistryClient, open_http
 from eaa.transport.registry.limits import MAX_SIGNATURE_BYTES, MAX_SIGNATURES, RegistryLimits
 from eaa.transport.registry.signatures import fetch_cosign, fetch_simple
 from tests.fakes.pull_server import Answer, Asked, Server
@@ -57,7 +57,7 @@ async def read(client: RegistryClient, offset: int = 0, size: int = len(BLOB)) -
     return b"".join([part async for part in client.blob(DIGEST, size=size, offset=offset)])
 
 
-def manifest(wanted: Digest | str = "1") -> Callable[[RegistryClient], Awaitable[object]]:
+def manifest(wanted: Digest | str = "1") -> Callable[[RegistryClient], Awaitable[ReceivedManifest]]:
     return lambda client: client.manifest(wanted)
 
 
@@ -70,7 +70,7 @@ def serve(*answers: Answer) -> Server:
 def test_a_manifest_by_tag_and_by_digest() -> None:
     with serve(Answer(body=MANIFEST, headers={"Content-Type": f"{TYPE}; charset=utf-8"})) as server:
         for wanted in ("1", digest_of(MANIFEST)):
-            received = run(server, lambda client, wanted=wanted: client.manifest(wanted))  # type: ignore[misc]
+            received = run(server, manifest(wanted))
             assert (received.data, received.media_type, received.digest) == (
                 MANIFEST,
                 TYPE,
