@@ -24,8 +24,8 @@ ROTATION = Rotation(timedelta(days=30), timedelta(minutes=20), timedelta(hours=1
 CLAIMS = {"iss": "verdictd", "iat": 0, "nbf": 0, "exp": 2**40}
 
 
-def _books(stores: MemoryStores, clock: Clock) -> Books:
-    return Books(stores, rotation=ROTATION, issuer="verdictd", clock=clock, refresh_seconds=0.01)
+def _books(stores: MemoryStores, clock: Clock, refresh_seconds: float = 0.01) -> Books:
+    return Books(stores, rotation=ROTATION, issuer="verdictd", clock=clock, refresh_seconds=refresh_seconds)
 
 
 def _verified(token: str, books: Books, now: datetime) -> None:
@@ -160,6 +160,20 @@ def test_without_the_storage_decisions_go_on_for_a_while_and_then_stop() -> None
         await books.stop()
 
     asyncio.run(lose())
+
+
+def test_what_is_read_seldom_holds_until_it_is_due_again() -> None:
+    async def wait() -> None:
+        clock = Clock()
+        books = _books(MemoryStores(), clock, refresh_seconds=60)
+        await books.refresh()
+        clock.now += timedelta(seconds=60) + GRACE
+        _ = books.policies
+        clock.now += timedelta(seconds=1)
+        with pytest.raises(StorageError):
+            _ = books.policies
+
+    asyncio.run(wait())
 
 
 def test_a_reading_that_breaks_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:

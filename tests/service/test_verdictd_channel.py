@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -223,3 +224,22 @@ def test_what_breaks_inside_is_logged_without_its_message(
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert repr(KEY) not in caplog.text
+
+
+def test_a_peer_that_only_looks_in_does_not_keep_http_open(tmp_path: Path) -> None:
+    with running(tmp_path, HARDWARE.source(), channel=_config(HARDWARE)) as served:
+        host, _, port = served.channel_address.removeprefix("tcp://").rpartition(":")
+        listener, deadline = served.service._channel, time.monotonic() + 10
+        assert listener is not None
+        with socket.create_connection((host, int(port)), timeout=10) as idle:
+            while not listener._live:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            draining = asyncio.run_coroutine_threadsafe(served.service.drain(4), served.loop)
+            while served.service._inputs.http_socket.fileno() >= 0:
+                assert not draining.done()
+                time.sleep(0.02)
+            idle.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                idle.recv(1)
+            draining.result(30)

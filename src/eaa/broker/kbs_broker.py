@@ -211,7 +211,7 @@ class KbsBroker:
 
     async def _refused(self, error: EAAError, challenge: Challenge, decision: Decision) -> None:
         """Keep the refusal. Only one session of an id is ever kept, so that a replay is kept without."""
-        if error.retryable or isinstance(error, SessionError):
+        if error.retryable or error.code == "limit.rate" or isinstance(error, SessionError):
             await self._decisions.record(decision)
             return
         try:

@@ -68,10 +68,12 @@ class PeerAccess:
         verified, now = result.verified, self._clock()
         expiry = verified.endorsements_expire
         if expiry is not None and now >= expiry:
-            raise ValidityPeriodError(
+            expired = ValidityPeriodError(
                 f"the endorsements of the peer's evidence expired at {expiry}, now is {now}",
                 detail="endorsements",
             )
+            await self._refused(expired, verified, self._new_id(now), now)
+            raise expired
         book = self._books.policies
         # Below zero if the clock was set back.
         fresh = timedelta(0) <= now - self._judged_at < self._terms.lifetime
@@ -90,14 +92,20 @@ class PeerAccess:
                 asked_policy="", terms=self._terms, token_id=decision_id, now=now, audience="", nonce="",
             )  # fmt: skip
         except EAAError as error:
-            self._events.attested(verified.tee, error)
-            error.decision = decision_id
-            refusal = not_appraised(decision_id, now, self._name, verified.tee, sha256, error)
-            await self._decisions.record(refusal)
+            await self._refused(error, verified, decision_id, now)
             raise
         self._events.attested(verified.tee, None)
         await self._decisions.record(appraised(decision_id, now, self._name, judgement))
         return Subject(f"{self._name} attestation {decision_id}", verified.tee, sha256, judgement.claims)
+
+    async def _refused(
+        self, error: EAAError, verified: VerifiedEvidence, decision_id: str, now: datetime
+    ) -> None:
+        self._events.attested(verified.tee, error)
+        error.decision = decision_id
+        sha256 = hashlib.sha256(verified.evidence).hexdigest()
+        refusal = not_appraised(decision_id, now, self._name, verified.tee, sha256, error)
+        await self._decisions.record(refusal)
 
 
 def _environment(verified: VerifiedEvidence, sha256: str) -> Environment:

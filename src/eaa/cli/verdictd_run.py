@@ -82,7 +82,7 @@ def run_supervisor(config: VerdictdConfig, arguments: Sequence[str]) -> None:
             "eaa.cli.verdictd", arguments, groups,
             drain_seconds=config.drain_seconds,
             metrics_listen=config.metrics.listen,
-            metrics=lambda _: metrics_of_all(folder),
+            metrics=lambda supervisor: metrics_of_all(folder, supervisor.process_ids),
             ready=lambda: _say_where(config, groups[0]),
         )  # fmt: skip
 

@@ -21,10 +21,16 @@ class Answer(NamedTuple):
     value: Any
 
     def same_as(self, other: Answer) -> bool:
-        """Whether a policy cannot tell the two apart: Python's ``==`` does not tell ``true`` from 1."""
+        """Whether a policy cannot tell the two apart: Python's ``==`` does not tell ``true`` from 1.
+
+        What ``orjson`` cannot write, such as an integer of more than 64 bits, is like nothing but itself.
+        """
         if self.state != other.state:
             return False
-        return self.value is other.value or orjson.dumps(self.value) == orjson.dumps(other.value)
+        try:
+            return self.value is other.value or orjson.dumps(self.value) == orjson.dumps(other.value)
+        except TypeError:
+            return False
 
 
 _MISSING, _EXPIRED = Answer("missing", None), Answer("expired", None)

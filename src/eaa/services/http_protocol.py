@@ -20,6 +20,8 @@ _REASONS = {408: b"Request Timeout", 429: b"Too Many Requests", 431: b"Request H
 class HttpBounds:
     """``head_bytes`` of a request's line and headers within ``head_seconds``; ``connections`` at once.
 
+    As many bytes may be between two parts of a body, and after it: of a chunk's extensions, and of trailers.
+
     A connection between two requests has no head to wait for: uvicorn ends it when it was idle for too long.
     """
 
@@ -34,7 +36,7 @@ def bounded_protocol(bounds: HttpBounds, refusal: Refusal) -> type[HttpToolsProt
 
     class Bounded(HttpToolsProtocol):
         _in_head = True
-        _head = 0
+        _head = 0  # bytes since the last one that was none of a head, of trailers, or between two chunks
         _counted = False
         _deadline: asyncio.TimerHandle | None = None
 
@@ -56,16 +58,24 @@ def bounded_protocol(bounds: HttpBounds, refusal: Refusal) -> type[HttpToolsProt
         def data_received(self, data: bytes) -> None:
             if self.transport.is_closing():
                 return
-            if self._in_head:
-                self._head += len(data)
-                if self._deadline is None:
-                    self._await_head()
+            self._head += len(data)
+            if self._in_head and self._deadline is None:
+                self._await_head()
             super().data_received(data)
-            if self._in_head and self._head > bounds.head_bytes:
+            if self._head > bounds.head_bytes:
                 self._refuse(431, f"more than {bounds.head_bytes} bytes of headers (code limit.size)")
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            # Nobody asks for trailers, which come after the body.
+            if self._in_head:
+                super().on_header(name, value)
+
+        def on_body(self, body: bytes) -> None:
+            self._head = 0
+            super().on_body(body)
+
         def on_headers_complete(self) -> None:
-            self._in_head = False
+            self._in_head, self._head = False, 0
             self._cancel()
             super().on_headers_complete()
 

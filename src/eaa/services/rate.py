@@ -19,6 +19,8 @@ _IPV6_PREFIX_BITS = 64
 class RateLimit:
     """A token bucket for each address, an IPv6 network of 64 bits counting as one; 0 is no limit.
 
+    An IPv4 address is the same where a listener of both families has it as an IPv6 one.
+
     At most 16,384 addresses are remembered; the one that was silent longest is forgotten first.
     """
 
@@ -54,5 +56,7 @@ def _network(address: str) -> str:
     except ValueError:
         return address
     if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
         return str(IPv6Address(int(parsed) >> _IPV6_PREFIX_BITS << _IPV6_PREFIX_BITS))
     return address

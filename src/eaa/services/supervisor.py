@@ -41,6 +41,8 @@ class _Worker:
     not_ready: str = "starting"
     samples: list[Any] = field(default_factory=list)
     before: list[Any] = field(default_factory=list)  # counters of its predecessors
+    serves: bool = False  # it has said so, and takes signals
+    hung_up: bool = False  # SIGHUP came before that
 
     def lost(self, families: Sequence[Family]) -> None:
         """Counters never go back; gauges of a process that is gone are gone."""
@@ -49,6 +51,7 @@ class _Worker:
         merged = merge_samples(families, [self.before, counters])
         self.before, self.samples = [list(item) for item in merged.samples()], []
         self.process, self.not_ready = None, "a process is being started again"
+        self.serves = self.hung_up = False
 
 
 class Supervisor:
@@ -80,6 +83,11 @@ class Supervisor:
         return sum(worker.process is not None for worker in self._workers)
 
     @property
+    def process_ids(self) -> frozenset[int]:
+        """Of those that run now."""
+        return frozenset(worker.process.pid for worker in self._workers if worker.process is not None)
+
+    @property
     def restarts(self) -> int:
         """Processes that ended unasked and were started again."""
         return self._restarts
@@ -107,9 +115,13 @@ class Supervisor:
             )
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to each process."""
+        """Send a signal to each process; SIGHUP, by which one that is being started would end, later."""
         for worker in self._workers:
-            if worker.process is not None and worker.process.returncode is None:
+            if worker.process is None or worker.process.returncode is not None:
+                continue
+            if number is signal.SIGHUP and not worker.serves:
+                worker.hung_up = True
+            else:
                 worker.process.send_signal(number)
 
     async def drain(self, seconds: float) -> bool:
@@ -133,16 +145,25 @@ class Supervisor:
         pause = _FIRST_PAUSE
         while not self._stopping:
             began = asyncio.get_running_loop().time()
-            code = await self._once(worker)
+            why = await self._ended(worker)
             worker.lost(self._families)
             if self._stopping or not worker.ready.is_set():
                 return
             self._restarts += 1
             if asyncio.get_running_loop().time() - began > _GREATEST_PAUSE:
                 pause = _FIRST_PAUSE
-            _LOG.error("a process ended with %d; started again in %.1f s", code, pause)
+            _LOG.error("a process %s; started again in %.1f s", why, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _GREATEST_PAUSE)
+
+    async def _ended(self, worker: _Worker) -> str:
+        """Run one process to its end, and say what became of it."""
+        try:
+            return f"ended with {await self._once(worker)}"
+        except OSError as error:  # no memory, no descriptors: later there may be
+            if not worker.ready.is_set():
+                _LOG.error("a process cannot be started: %s", error)
+            return f"cannot be started: {error}"
 
     async def _once(self, worker: _Worker) -> int:
         ours, theirs = socket.socketpair()
@@ -152,6 +173,9 @@ class Supervisor:
             worker.process = await asyncio.create_subprocess_exec(
                 *command, pass_fds=(*descriptors, theirs.fileno())
             )
+        except OSError:
+            ours.close()
+            raise
         finally:
             theirs.close()
         reader, writer = await asyncio.open_connection(sock=ours, limit=_MAX_REPORT_BYTES)
@@ -162,6 +186,10 @@ class Supervisor:
                 report = json.loads(line)
                 worker.not_ready, worker.samples = report["not_ready"], report["samples"]
                 worker.ready.set()
+                worker.serves = True
+                if worker.hung_up:
+                    worker.hung_up = False
+                    worker.process.send_signal(signal.SIGHUP)
         except (ValueError, OSError) as error:
             _LOG.error("what a process reports is not understood: %s", error)
         code = await worker.process.wait()

@@ -93,6 +93,26 @@ def test_an_attestation_policy_that_nobody_asks(
     assert any("never asked" in warning for warning in warnings) is warned
 
 
+@pytest.mark.parametrize(
+    ("policy_id", "warned"),
+    [
+        ("", False),
+        ("resource", False),
+        ("resource/a/b/c", False),
+        ("resource/a/b/c/d", True),
+        ("key/k1", False),
+        ("key/k1/x", True),
+        ("disks/key", True),
+        ("resource-policy", True),
+    ],
+)
+def test_a_resource_policy_that_nobody_asks(
+    policies: PolicyAdministration, policy_id: str, warned: bool
+) -> None:
+    warnings = run(policies.put(ADMIN, RESOURCE, policy_id, "allow")).warnings
+    assert any("never asked" in warning for warning in warnings) is warned
+
+
 def test_optimistic_locking(bureau: Bureau, policies: PolicyAdministration) -> None:
     for version in (0, 1):
         run(policies.put(ADMIN, RESOURCE, "", "allow", expected_version=version))

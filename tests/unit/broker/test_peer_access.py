@@ -109,6 +109,8 @@ def test_a_connection_outlives_no_endorsement(fixture: Fixture) -> None:
     with pytest.raises(ValidityPeriodError) as refused:
         run(access.key("k1"))
     assert refused.value.code == "validity_period.endorsements"
+    decision = run(fixture.stores.decisions.read(refused.value.decision))
+    assert (decision.granted, decision.code) == (False, "validity_period.endorsements")
 
 
 def test_who_has_proven_nothing_gets_nothing(fixture: Fixture) -> None:

@@ -120,6 +120,16 @@ def test_an_equal_reference_value_read_anew_is_the_same(engine: Counted) -> None
     assert engine.evaluated == 3
 
 
+def test_a_reference_value_that_has_no_short_text_is_asked_again(engine: Counted) -> None:
+    def known() -> Mapping[str, ReferenceValue]:
+        return references(known=["good", int("9" * 30)])
+
+    engine.learn(known(), x="good")
+    before = engine.evaluated
+    assert engine.appraise(known(), x="good").trust_claims == {"hardware": 2}
+    assert engine.evaluated > before
+
+
 def test_a_reference_value_that_appears_is_asked_for(engine: Counted) -> None:
     engine.learn(x="good")
     queries = engine.appraise({**KNOWN, **references(more=[])}, x="good").queries

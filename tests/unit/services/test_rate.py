@@ -53,6 +53,13 @@ def test_who_counts_as_one(other: str, shares: bool) -> None:
     assert _granted(limit, other, 5) == (0 if shares else 2)
 
 
+@pytest.mark.parametrize(("other", "shares"), [("::ffff:10.0.0.2", False), ("10.0.0.1", True)])
+def test_who_comes_by_ipv4_to_a_listener_of_both(other: str, shares: bool) -> None:
+    limit = RateLimit(1, Clock())
+    assert _granted(limit, "::ffff:10.0.0.1", 5) == 2
+    assert _granted(limit, other, 5) == (0 if shares else 2)
+
+
 def test_the_refusal_names_the_address() -> None:
     limit = RateLimit(1, Clock())
     _granted(limit, "10.0.0.1", 9)

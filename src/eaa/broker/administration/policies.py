@@ -12,6 +12,7 @@ from eaa.broker.administration.principal import Action, Principal
 from eaa.broker.names import PathPrefix, require_name
 from eaa.broker.ports import AttestationOutcome, Policies, PolicyEngine, ReferenceValues, ReleaseOutcome
 from eaa.broker.records import Policy, PolicyKind, ReferenceValue
+from eaa.broker.release import KEY_PLUGIN, RESOURCE_PLUGIN
 from eaa.errors import LimitExceeded, ResourceNotFound, UsageError
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
 #: Of one policy in UTF-8; Trustee's default one has 13 KB.
 MAX_POLICY_BYTES = 256 * 1024
 _TEE_CLASSES = ("cpu", "gpu", "switch", "ppcie", "dcu", "nvidia-dpu")
+#: Of the paths that are asked for, plugin included.
+_MOST_NAMES = {RESOURCE_PLUGIN: 4, KEY_PLUGIN: 2}
 _PAGE = 1000
 
 P = ParamSpec("P")
@@ -212,7 +215,9 @@ def require_policy_id(kind: PolicyKind, policy_id: str) -> tuple[str, ...]:
         FormatError: it is not: a name for attestation, a path prefix for resources.
     """
     if kind is PolicyKind.RESOURCE:
-        PathPrefix.parse(policy_id)
+        segments = PathPrefix.parse(policy_id).segments
+        if segments and len(segments) > _MOST_NAMES.get(segments[0], 0):
+            return (f"{policy_id} is never asked: paths are resource/ and three names, or key/ and one",)
         return ()
     require_name(policy_id, what="policy id")
     if not policy_id.endswith(tuple(f"_{name}" for name in _TEE_CLASSES)):

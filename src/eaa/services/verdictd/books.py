@@ -1,7 +1,8 @@
 """The policies and keys that this process decides by, kept fresh from the storage.
 
 A change by this process is seen at once (:meth:`Books.try_refresh`), one by another replica within the
-refresh period. If the storage does not answer, decisions go on for the grace period and then are refused.
+refresh period. If the storage does not answer when it is asked again, decisions go on for the grace period
+and then are refused.
 Once a minute keys are renewed that are due, and sessions that have expired are forgotten.
 """
 
@@ -25,7 +26,7 @@ from eaa.transport.unexpected import log_unexpected
 __all__ = ["BookStores", "Books"]
 
 _LOG = logging.getLogger("eaa.verdictd")
-#: How long decisions go on without an answer of the storage.
+#: How long decisions go on without an answer of the storage, once it is due.
 GRACE = timedelta(seconds=15)
 _KEY_SECONDS = 60.0
 #: A session is remembered for so long after its end: another replica, whose clock is behind or was set back,
@@ -61,6 +62,7 @@ class Books:
     ) -> None:
         self._stores, self._rotation, self._issuer = stores, rotation, issuer
         self._clock, self._refresh_seconds = clock, refresh_seconds
+        self._at_most = timedelta(seconds=refresh_seconds) + GRACE
         self._policies: PolicyBook | None = None
         self._keys: KeyBook | None = None
         self._keys_read_at: datetime | None = None
@@ -77,7 +79,7 @@ class Books:
         """
         if self._policies is None:
             raise InternalError("the books are asked before they are started")
-        self._policies.require_recent(self._clock(), at_most=GRACE)
+        self._policies.require_recent(self._clock(), at_most=self._at_most)
         return self._policies
 
     @property

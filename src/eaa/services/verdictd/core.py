@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -219,6 +220,8 @@ def _rotation(config: VerdictdConfig) -> Rotation:
 def _credentials(config: VerdictdConfig) -> tuple[AdminCredentials, tuple[str, ...]]:
     if config.admin.keys:
         return AdminCredentials(_configured(entry) for entry in config.admin.keys), ()
+    with contextlib.suppress(OSError):  # what cannot be made is said of the folder in it
+        config.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = config.state_directory / "admin"
     key, made = load_or_create_admin_key(folder)
     return AdminCredentials([key.public]), ((f"made the administrator's key in {folder}",) if made else ())

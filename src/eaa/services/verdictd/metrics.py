@@ -5,7 +5,8 @@ No label holds a path or anything else that comes from outside: their values are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -31,8 +32,14 @@ _BYTES = (256, 1024, 4096, 16384, 65536, 262144, 1048576)
 _PLUGINS = frozenset({RESOURCE_PLUGIN, KEY_PLUGIN})
 
 
-def metrics_of_all(folder: str) -> str:
-    """What all processes that count in ``folder`` have counted, in Prometheus' text format."""
+def metrics_of_all(folder: str, alive: Collection[int]) -> str:
+    """What all processes that count in ``folder`` have counted, in Prometheus' text format.
+
+    Of those whose id is not in ``alive``, what they held when they ended is forgotten.
+    """
+    for process in {int(path.stem.rpartition("_")[2]) for path in Path(folder).glob("gauge_live*.db")}:
+        if process not in alive:
+            multiprocess.mark_process_dead(process, path=folder)  # type: ignore[no-untyped-call]  # as below
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]  # the library's is not annotated
     return generate_latest(registry).decode()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -183,13 +183,14 @@ class Verdictd:
     async def drain(self, seconds: float) -> bool:
         """Accept no more, let what is under way end, then close; whether all ended by itself."""
         self._draining = True
-        whole = True
+        ends: list[Awaitable[bool | None]] = []  # all at once: they share the time
         if self._channel is not None:
-            whole = await self._channel.drain(seconds)
+            ends.append(self._channel.drain(seconds))
         if self._client_api is not None:
-            await self._client_api.stop(seconds)
+            ends.append(self._client_api.stop(seconds))
         if self._http is not None:
-            await self._http.stop(seconds)
+            ends.append(self._http.stop(seconds))
+        whole = False not in await asyncio.gather(*ends)
         if self._health is not None:
             self._health.close()
         await self._pruning.aclose()
