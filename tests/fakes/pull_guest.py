@@ -79,10 +79,13 @@ class Guest:
         return self
 
     def pull(self, image: str) -> Pulled:
+        return asyncio.run(self.begin(image))
+
+    async def begin(self, image: str) -> Pulled:
         policy = self.folder.parent / f"{self.folder.name}-policy.json"
         policy.write_text(json.dumps(self.policy))
         sources = Sources(self.secrets, str(policy), self.lookaside, self.auth, proven=True)
-        return asyncio.run(pull_image(parse_reference(image), self.bundle, sources, self.terms, self))
+        return await pull_image(parse_reference(image), self.bundle, sources, self.terms, self)
 
     def refused(self, image: str) -> EAAError:
         """The error of a pull that must fail, and leave nothing that was unpacked."""

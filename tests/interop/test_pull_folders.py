@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +17,8 @@ import pytest
 
 from eaa.errors import EAAError
 from eaa.oci.annotation import KEYS_ANNOTATION
+from eaa.services.image_pull.rooted import Root
+from eaa.services.image_pull.users import ProcessUser, find_user
 from tests.fakes.pull_guest import Guest
 from tests.fakes.pull_images import Image, Layer, digest, entry, tar
 from tests.fakes.pull_registry import push, push_manifest
@@ -71,6 +76,30 @@ def test_what_a_killed_pull_left_is_not_in_the_next(registry: Registry, guest: G
     assert [path.name for path in guest.rootfs.iterdir()] == ["file"]
     assert not (guest.bundle / "config.json").is_symlink()
     assert guest.bundle.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_pull_that_is_cancelled_at_its_end_is_whole(
+    registry: Registry, guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bundle is there, all of it, or nothing is: never what somebody is removing."""
+
+    async def cancelled() -> None:
+        loop = asyncio.get_running_loop()
+        pulling = asyncio.current_task()
+        assert pulling is not None
+
+        def slow(text: str, root: Root) -> ProcessUser:
+            loop.call_soon_threadsafe(pulling.cancel)
+            time.sleep(0.2)  # in which whoever removes the folder has removed it
+            return find_user(text, root)
+
+        monkeypatch.setattr("eaa.services.image_pull.pull.find_user", slow)
+        await guest.begin(f"{registry.address}/app:1")
+
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(cancelled())
+    assert (guest.rootfs / "file").read_bytes() == b"hello"
+    assert (guest.bundle / "config.json").is_file()
 
 
 def test_a_link_in_place_of_the_staging_folder(registry: Registry, guest: Guest, tmp_path: Path) -> None:

@@ -18,9 +18,12 @@ import httpx
 import pytest
 
 from eaa.attester.null import NullAttester
+from eaa.broker.names import ResourcePath
 from eaa.services.attestation_agent.cache import CacheTerms
+from eaa.services.attestation_agent.cc_kbc import CcKbc
+from eaa.services.attestation_agent.evidence import GuestEvidence
 from eaa.services.attestation_agent.patience import Patience
-from eaa.tls.peer import EvidenceKind
+from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.transport.config import ChannelConfig
 from tests.cli.serving import until
 from tests.fakes.agent_clients import AgentRefusal
@@ -267,6 +270,47 @@ def test_a_token_that_ended_is_had_anew(tmp_path: Path) -> None:
             assert counted(served, "auth_requests") == 2
             assert fetch(agent) == SECRET
             assert counted(served, "auth_requests") == 2
+
+
+class SlowGuest(Guest):
+    """Whose evidence takes until ``go`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__(HARDWARE)
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def collect(self, report_data: bytes) -> AttachedEvidence:
+        self.asked.set()
+        assert self.go.wait(SOON)
+        return super().collect(report_data)
+
+
+def test_who_asks_while_an_ended_session_is_begun_again_waits_for_it(verdictd: Running) -> None:
+    """A second attestation would take the session away from the first, whose secret were refused then."""
+    guest = SlowGuest()
+    guest.go.set()
+
+    async def run() -> tuple[bytes, bytes]:
+        kbc = CcKbc(
+            verdictd.url, GuestEvidence(guest, lambda: None), event_log=lambda: None, certificate=None,
+            patience=Patience(), refused_seconds=5,
+        )  # fmt: skip
+        path = ResourcePath.parse("default/key/1")
+        await kbc.resource(path)
+        kbc._http.cookies.clear()  # as if the broker had started anew
+        guest.asked.clear()
+        guest.go.clear()
+        first = asyncio.create_task(kbc.resource(path))
+        assert await asyncio.to_thread(guest.asked.wait, SOON)
+        second = asyncio.create_task(kbc.resource(path))
+        await asyncio.sleep(0.05)
+        guest.go.set()
+        found = await asyncio.gather(first, second)
+        await kbc.close()
+        return found[0], found[1]
+
+    assert asyncio.run(run()) == (SECRET, SECRET)
+    assert counted(verdictd, "auth_requests") == 2
 
 
 # ── nothing said that is secret ──

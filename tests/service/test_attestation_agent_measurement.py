@@ -16,7 +16,7 @@ from eaa.attester.simulated import SimulatedTdxGuest
 from eaa.errors import AttesterError, ConfigError, EAAError, FormatError, UsageError
 from eaa.evidence.event_decode import decode_event
 from eaa.evidence.event_hash import HashAlgorithm
-from eaa.evidence.event_log import EventLog, parse_event_log
+from eaa.evidence.event_log import MAX_EVENTS, EventLog, parse_event_log
 from eaa.evidence.event_payload import AaelEntry as Decoded
 from eaa.evidence.event_replay import replay
 from eaa.services.attestation_agent.aael import AaelEntry, merged_log, parse_entry, tdx_register
@@ -27,6 +27,7 @@ from eaa.services.attestation_agent.registers import (
     SimulatedTd,
     TdxRegisterFiles,
 )
+from eaa.services.configuration import HttpSection
 from eaa.tls.peer import Attester
 from tests.fakes.kbs_client import claims_of
 from tests.service.attestation_agents import Guest, running_agent
@@ -169,6 +170,23 @@ def test_an_entry_that_nobody_waits_for_is_whole_before_the_next(tmp_path: Path)
     assert len(require_replays(made, registers).events) == 2
 
 
+def test_the_log_is_read_before_or_after_an_entry(tmp_path: Path) -> None:
+    """Between its register and its line a quote would show what the log does not."""
+    (tmp_path / "CCEL").write_bytes(CCEL)
+    registers = Slow(ZEROS)
+    made = measurement(tmp_path, registers)
+
+    async def read_meanwhile() -> bytes | None:
+        extending = asyncio.create_task(made.extend("d", "o", "c", None))
+        while not (tmp_path / "log" / ".pending").exists():
+            await asyncio.sleep(0.001)
+        log = await asyncio.to_thread(made.log)
+        await extending
+        return log
+
+    assert len(parse_event_log(asyncio.run(read_meanwhile()) or b"").events) == 1
+
+
 def test_off_or_not_supported(tmp_path: Path) -> None:
     registers = SimulatedRegisters(ZEROS)
     assert extend(measurement(tmp_path, registers, enabled=False), "a") is Measured.NOT_ENABLED
@@ -191,13 +209,20 @@ def test_without_the_firmware_s_log_there_is_none_to_show(tmp_path: Path) -> Non
 
 
 def test_a_full_log_measures_nothing(tmp_path: Path) -> None:
+    """Full is also what no verifier would read, so that nobody can fill it until the guest cannot attest."""
+    (tmp_path / "CCEL").write_bytes(CCEL)
     registers = SimulatedRegisters(ZEROS)
     made = measurement(tmp_path, registers)
-    (tmp_path / "log" / "eventlog").write_bytes(bytes(4 << 20))
+    entry = AaelEntry("d", "o", "c").event(4, SHA384).encode()
+    (tmp_path / "log" / "eventlog").write_bytes(entry * ((512 << 10) // len(entry)))
     with pytest.raises(UsageError) as caught:
         extend(made, "a")
     assert caught.value.code == "usage.event_log_full"
     assert registers.values == list(ZEROS)
+    log = made.log()
+    assert log is not None
+    assert len(parse_event_log(log).events) < MAX_EVENTS // 2
+    assert len(log) * 4 // 3 < HttpSection(listen="127.0.0.1:0").max_body_bytes // 2
 
 
 # ── crashes ──
@@ -252,6 +277,63 @@ def test_after_a_crash_within_the_log(tmp_path: Path, written: int | None) -> No
     entry = AaelEntry("d", "o", "crashed").event(4, SHA384).encode()
     (tmp_path / "log" / "eventlog").write_bytes(entry[:written])
     assert len(require_replays(measurement(tmp_path, registers), registers).events) == 1
+
+
+class Refusing(SimulatedRegisters):
+    """Of which only the last can be extended."""
+
+    def extend(self, register: int, digest: bytes) -> None:
+        if register != 4:
+            raise AttesterError("it is read-only", detail="register")
+        super().extend(register, digest)
+
+
+def test_an_entry_that_the_register_did_not_take_did_not_happen(tmp_path: Path) -> None:
+    (tmp_path / "CCEL").write_bytes(CCEL)
+    registers = Refusing(ZEROS)
+    with pytest.raises(AttesterError, match="read-only"):
+        extend(measurement(tmp_path, registers), "refused", 1)
+    made = measurement(tmp_path, registers)
+    with pytest.raises(AttesterError, match="read-only"):
+        extend(made, "refused", 1)
+    extend(made, "next")
+    parsed = require_replays(made, registers)
+    assert [decode_event(event) for event in parsed.events] == [Decoded("d", "o", "next")]
+
+
+def test_an_entry_that_the_disk_did_not_take_comes_before_the_next(tmp_path: Path) -> None:
+    """Without a start in between: its register was extended, and the log has to say so."""
+    (tmp_path / "CCEL").write_bytes(CCEL)
+    registers = SimulatedRegisters(ZEROS)
+    made = measurement(tmp_path, registers)
+    log = tmp_path / "log" / "eventlog"
+    log.symlink_to(tmp_path / "elsewhere")  # which is not followed
+    with pytest.raises(ConfigError, match="cannot be written"):
+        extend(made, "kept back")
+    log.unlink()
+    log.write_bytes(b"\x04\x00")  # as much as there was room for
+    extend(made, "next")
+    parsed = require_replays(made, registers)
+    assert [decode_event(event) for event in parsed.events] == [
+        Decoded("d", "o", "kept back"), Decoded("d", "o", "next"),
+    ]  # fmt: skip
+
+
+def test_an_entry_that_another_process_is_at_is_no_crash(tmp_path: Path) -> None:
+    """A command beside the service would extend the register a second time."""
+    (tmp_path / "CCEL").write_bytes(CCEL)
+    registers = Slow(ZEROS)
+    service = measurement(tmp_path, registers)
+
+    async def both() -> RuntimeMeasurement:
+        extending = asyncio.create_task(service.extend("d", "o", "c", None))
+        while not (tmp_path / "log" / ".pending").exists():
+            await asyncio.sleep(0.001)
+        command = await asyncio.to_thread(measurement, tmp_path, registers)
+        await extending
+        return command
+
+    assert len(require_replays(asyncio.run(both()), registers).events) == 1
 
 
 def test_a_note_that_was_not_whole_is_no_entry(tmp_path: Path) -> None:

@@ -35,8 +35,9 @@ from eaa.errors import (
     UsageError,
 )
 from eaa.oci.key_id import KeyId, parse_key_id
-from eaa.services.attestation_agent.agent import parse_resource_path
+from eaa.services.attestation_agent.agent import make_agent, parse_resource_path
 from eaa.services.attestation_agent.cache import CachedSecrets, CacheTerms
+from eaa.services.attestation_agent.eaa_kbc import EaaKbc
 from eaa.services.attestation_agent.eaa_replies import (
     MAX_TEXT_BYTES,
     ObjectReply,
@@ -51,7 +52,11 @@ from eaa.services.attestation_agent.offline_fs_kbc import OfflineFsKbc
 from eaa.services.attestation_agent.params import KbcParams, kernel_parameter, parse_params
 from eaa.services.attestation_agent.patience import Patience
 from eaa.services.attestation_agent.refusals import Refusals
+from eaa.services.attestation_agent.terms import AgentTerms
+from eaa.tls.verifiers import NullVerifier
+from eaa.transport.config import ChannelConfig
 from eaa.transport.grpc.agent_sockets import require_local
+from tests.service.verdictds import Hardware
 
 T = TypeVar("T")
 PATH = ResourcePath("default", "key", "1")
@@ -90,6 +95,28 @@ def test_parameters(text: str, name: str, uri: str) -> None:
 )
 def test_who_the_broker_is_plain_http_does_not_prove(text: str, proves: bool) -> None:
     assert parse_params(text).proves_broker is proves
+
+
+@pytest.mark.parametrize(
+    ("params", "verifier", "proves"),
+    [
+        ("eaa_kbc::127.0.0.1:1", Hardware().source().verifier, True),
+        ("eaa_kbc::127.0.0.1:1", NullVerifier(), False),
+        ("cc_kbc::http://127.0.0.1:1", None, True),
+        ("cc_kbc::http://10.0.0.1:1", None, False),
+        (None, None, False),
+    ],
+)
+def test_what_is_not_verified_proves_no_broker(params: str | None, verifier: Any, proves: bool) -> None:
+    terms = AgentTerms(params=parse_params(params) if params else None)
+    channel = ChannelConfig(attester=None, verifier=verifier) if verifier else None
+
+    async def found() -> bool:
+        agent = make_agent(terms, attester=None, extender=None, channel=channel)
+        await agent.close()
+        return agent.proves_broker
+
+    assert asyncio.run(found()) is proves
 
 
 @pytest.mark.parametrize(
@@ -214,6 +241,21 @@ def test_a_secret_that_is_an_object_is_a_secret() -> None:
     for content in (b'{"status":"OK","error":""}', b'{"status":"Fail"}', b'{"a":1}', b"{"):
         text = encode_text(content).data
         assert TextReply(len(text)).feed(text) == content
+
+
+def test_a_large_secret_is_not_looked_through_for_a_failure() -> None:
+    content = b'{"status":"Fail","error":"' + b"x" * 60_000 + b'"}'
+    text = encode_text(content).data
+    assert len(text) > 64 * 1024
+    assert TextReply(len(text)).feed(text) == content
+
+
+def test_a_broker_whose_name_cannot_be_looked_up_is_not_reached() -> None:
+    channel = ChannelConfig(attester=None, verifier=NullVerifier())
+    kbc = EaaKbc(f"{'a' * 64}.example:1", channel, patience=Patience(attempts=1), refused_seconds=0)
+    with pytest.raises(RemoteProtocolError, match="opening an attested channel") as caught:
+        asyncio.run(kbc.resource(ResourcePath.parse("a/b/c")))
+    assert caught.value.code == "remote_protocol.unreachable"
 
 
 # ── the cache ──

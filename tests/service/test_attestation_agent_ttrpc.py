@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
@@ -61,6 +62,13 @@ def server(path: Path, handler: Handler = echo, **limits: Any) -> Iterator[str]:
         listening.close()
 
 
+@contextmanager
+def connect_after(tmp_path: Path, handler: Handler) -> Iterator[socket.socket]:
+    """A connection that is open until its server has ended."""
+    with contextlib.ExitStack() as outer, server(tmp_path / "ttrpc.sock", handler) as where:
+        yield outer.enter_context(connect(where))
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[str]:
     with server(tmp_path / "ttrpc.sock") as where:
@@ -88,6 +96,39 @@ def status(data: bytes) -> tuple[int, str]:
 
 
 # ── our server ──
+
+
+def test_a_client_that_does_not_read_holds_up_no_end(tmp_path: Path) -> None:
+    """What it does not take fills its connection, and would be waited for."""
+
+    async def much(_: Any) -> Message:
+        return cdh.GetResourceResponse(Resource=bytes(3 << 20))
+
+    with connect_after(tmp_path, much) as connection:
+        data = request("much")
+        for stream in (1, 3, 5):
+            connection.sendall(struct.pack(">IIBB", len(data), stream, REQUEST, 0) + data)
+        assert connection.recv(1, socket.MSG_PEEK)  # it is being sent
+        # Ends the server, which has ten seconds.
+
+
+def test_a_client_that_ends_without_reading_is_let_go(tmp_path: Path) -> None:
+    async def much(_: Any) -> Message:
+        return cdh.GetResourceResponse(Resource=bytes(3 << 20))
+
+    with server(tmp_path / "ttrpc.sock", much, connections=1) as where, connect(where) as connection:
+        data = request("much")
+        connection.sendall(struct.pack(">IIBB", len(data), 1, REQUEST, 0) + data)
+        assert connection.recv(1, socket.MSG_PEEK)
+        connection.shutdown(socket.SHUT_WR)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                assert TtrpcAgent(where).call(GET, ResourcePath="x").Resource == bytes(3 << 20)
+                return
+            except (OSError, AssertionError, EOFError):
+                time.sleep(0.05)
+        raise AssertionError("its place is never free")
 
 
 def test_a_call(path: str) -> None:

@@ -20,7 +20,7 @@ from eaa.services.attestation_agent.registers import Extender
 from eaa.services.attestation_agent.sealed_secrets import unseal_secret
 from eaa.services.attestation_agent.secrets import SecretsModule
 from eaa.services.attestation_agent.terms import AgentTerms
-from eaa.tls.peer import Attester
+from eaa.tls.peer import Attester, Role
 from eaa.transport.config import ChannelConfig
 
 __all__ = ["Agent", "make_agent"]
@@ -30,19 +30,18 @@ _MAX_DESCRIPTION = 16 * 1024
 
 @dataclass(slots=True)
 class Agent:
-    """One guest's; made by :func:`make_agent` and closed at the end."""
+    """One guest's; made by :func:`make_agent` and closed at the end.
+
+    ``proves_broker``: resources can only come from the broker that is named: what they say may be believed.
+    """
 
     params: KbcParams | None
+    proves_broker: bool
     evidence: GuestEvidence
     measurement: RuntimeMeasurement
     secrets: CachedSecrets = field(repr=False)
     module: SecretsModule = field(repr=False)
     signing_keys: Path
-
-    @property
-    def proves_broker(self) -> bool:
-        """Whether resources can only come from the broker that is named: what they say may be believed."""
-        return self.params is not None and self.params.proves_broker
 
     async def resource(self, text: str) -> bytes:
         """What is at ``kbs://[host]/repository/type/tag``, or the path alone; the host says nothing.
@@ -118,7 +117,10 @@ def make_agent(
     evidence = GuestEvidence(attester, measurement.log)
     module = make_module(terms, evidence, measurement, channel)
     secrets = CachedSecrets(module, terms.cache)
-    return Agent(terms.params, evidence, measurement, secrets, module, terms.signing_keys)
+    # A channel whose verifier is null is open to whoever answers.
+    verified = channel is None or channel.terms(Role.CLIENT).demands
+    proves_broker = terms.params is not None and terms.params.proves_broker and verified
+    return Agent(terms.params, proves_broker, evidence, measurement, secrets, module, terms.signing_keys)
 
 
 def parse_resource_path(text: str) -> ResourcePath:

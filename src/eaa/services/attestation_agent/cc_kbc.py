@@ -111,7 +111,8 @@ class CcKbc:
                 # 2.
                 with step(f"cc_kbc: attesting to {self._url}", advice_for(self._url)):
                     self._client = self._client or await self._make_client()
-                    await self._client.attest()
+                    # Another may be at it, whose session had ended.
+                    await self._client.attest(after=self._client.token)
             except EAAError as error:
                 if not is_transient(error):
                     self._refusals.remember(_ATTESTING, error)

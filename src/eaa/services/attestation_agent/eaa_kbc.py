@@ -115,10 +115,9 @@ class EaaKbc:
     async def _connect(self) -> AttestedStream:
         try:
             return await open_attested_connection(f"tcp://{self._where}", self._config)
-        except OSError as error:
-            raise RemoteProtocolError(
-                f"the broker is not reached: {error.strerror or type(error).__name__}", detail="unreachable"
-            ) from None
+        except (OSError, UnicodeError) as error:  # the latter of a name that cannot be looked up
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise RemoteProtocolError(f"the broker is not reached: {reason}", detail="unreachable") from None
         except RemoteProtocolError as error:
             if "peer_code" not in error.fields:
                 raise

@@ -34,6 +34,8 @@ VERSION = "v1"
 #: Base64 of the 8 MiB that a KBS's answer may have as well.
 MAX_TEXT_BYTES = 11 * 1024 * 1024
 _MAX_OBJECT_BYTES = 1024 * 1024
+#: It is looked for each time that more has come: not in a whole large secret again and again.
+_MAX_FAILURE_CHARACTERS = 64 * 1024
 _WHAT = "EAA reply"
 _MAX_REASON = 512
 #: How our broker ends what it says.
@@ -73,7 +75,7 @@ class TextReply:
     """Gathers a reply in base64 of ``size`` characters, which was announced before.
 
     A failure has another length, and no mark: it is base64 of an object of ``status`` ``Fail`` and ``error``.
-    A secret of that very shape is taken for one, as guest components do.
+    A secret of that very shape, and of at most 64 KiB, is taken for one, as guest components do.
     """
 
     def __init__(self, size: int) -> None:
@@ -87,7 +89,7 @@ class TextReply:
             RemoteProtocolError: longer than announced, or no base64.
         """
         self._text += data
-        if len(self._text) % 4 == 0 and len(self._text) <= max(self._size, _MAX_OBJECT_BYTES):
+        if len(self._text) % 4 == 0 and len(self._text) <= _MAX_FAILURE_CHARACTERS:
             _require_no_failure(bytes(self._text))
         if len(self._text) < self._size:
             return None

@@ -15,6 +15,7 @@ from eaa.evidence.dcap_quote import parse_quote_frame
 from eaa.evidence.sgx import EnclaveReport
 from eaa.evidence.snp import parse_snp_report
 from eaa.tls.peer import REPORT_DATA_BYTES, AttachedEvidence, Attester, EvidenceKind
+from eaa.transport.kbs.logged_evidence import collect_with_log
 
 __all__ = ["GuestEvidence"]
 
@@ -72,9 +73,11 @@ class GuestEvidence:
                 f"runtime data has at most {REPORT_DATA_BYTES} bytes, came {len(runtime_data)}; send a hash",
                 detail="runtime_data",
             )
-        collected = await self._collect(runtime_data.ljust(REPORT_DATA_BYTES, b"\x00"))
-        is_td = collected.kind is EvidenceKind.TDX_QUOTE
-        log = await asyncio.to_thread(self._event_log) if is_td else None
+        is_td = await self.kind() is EvidenceKind.TDX_QUOTE
+        collected, log = await collect_with_log(
+            lambda: self._collect(runtime_data.ljust(REPORT_DATA_BYTES, b"\x00")),
+            self._event_log if is_td else lambda: None,
+        )
         document = evidence_document(collected, log)
         return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 

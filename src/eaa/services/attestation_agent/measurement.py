@@ -5,22 +5,26 @@
  3. The entry is appended to the log, on disk.
  4. The note is removed.
 
-A note that is found at the start tells how far it had come: the register has the value to come, or the one
-before; the log is cut to the offset and the rest is done. Anything else is an error: the log is not believed.
+A note that is found, at the start or before the next entry, tells how far it had come: the register has the
+value to come, or the one before; the log is cut to the offset and the rest is done. Anything else is an
+error: the log is not believed, and nothing is measured.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from eaa.codec.strict_json import parse_json
-from eaa.errors import ConfigError, FormatError, UsageError
+from eaa.errors import AttesterError, ConfigError, FormatError, UsageError
 from eaa.services.attestation_agent.aael import AaelEntry, merged_log, parse_entry
 from eaa.services.attestation_agent.registers import Extender
 from eaa.storage.private_folder import sync_folder
@@ -29,6 +33,9 @@ __all__ = ["EventLogTerms", "Measured", "RuntimeMeasurement"]
 
 _LOG, _NOTE = "eventlog", ".pending"
 _MAX_BYTES = 4 * 1024 * 1024
+#: Of our entries: also of the smallest, with a firmware's log before them, fewer than a log may have, and in
+#: base64 within what verdictd takes as a request.
+_MAX_ENTRIES_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,11 @@ class RuntimeMeasurement:
     def __init__(self, extender: Extender | None, terms: EventLogTerms) -> None:
         self._extender, self._terms = extender, terms
         self._extending = asyncio.Lock()
+        self._whole = threading.Lock()
         if extender is not None and terms.enabled:
-            self._recover(extender)
+            _make(terms.folder)
+            with _alone(terms.folder):
+                self._recover(extender)
 
     async def extend(self, domain: str, operation: str, content: str, pcr: int | None) -> Measured:
         """Measure an entry into the register that stands for ``pcr``.
@@ -84,6 +94,8 @@ class RuntimeMeasurement:
     def log(self) -> bytes | None:
         """The firmware's log with ours behind it; ``None`` if the firmware left none.
 
+        Waits for an entry that is under way.
+
         Raises:
             ConfigError: a log cannot be read, or is none.
         """
@@ -91,7 +103,9 @@ class RuntimeMeasurement:
         if firmware is None:
             return None
         try:
-            return merged_log(firmware, _load(self._log) or b"")
+            with self._whole, _alone(self._terms.folder):
+                entries = _load(self._log) or b""
+            return merged_log(firmware, entries)
         except FormatError as error:
             raise _error(self._log, str(error)) from None
 
@@ -105,29 +119,37 @@ class RuntimeMeasurement:
 
     async def _in_turn(self, extender: Extender, register: int, entry: AaelEntry) -> None:
         async with self._extending:
-            await asyncio.to_thread(self._extend, extender, register, entry)
+            await asyncio.to_thread(self._extend_whole, extender, register, entry)
+
+    def _extend_whole(self, extender: Extender, register: int, entry: AaelEntry) -> None:
+        with self._whole, _alone(self._terms.folder):
+            self._extend(extender, register, entry)
 
     def _extend(self, extender: Extender, register: int, entry: AaelEntry) -> None:
+        # Of an entry before, which could not be ended.
+        self._recover(extender)
         event = entry.event(register, extender.algorithm)
         digest, offset = event.digests[0].value, _size(self._log)
-        if offset + len(event.encode()) > _MAX_BYTES:
+        if offset + len(event.encode()) > _MAX_ENTRIES_BYTES:
             raise UsageError(f"{self._log} is full", detail="event_log_full")
-        expected = extender.algorithm.hash(extender.read(register) + digest)
+        before = extender.read(register)
+        expected = extender.algorithm.hash(before + digest)
         # 1.
         note = {"register": register, "offset": offset, "expected": expected.hex(), "entry": str(entry)}
         _write(self._note, 0, json.dumps(note).encode())
         # 2.
-        extender.extend(register, digest)
+        try:
+            extender.extend(register, digest)
+        except AttesterError:
+            if extender.read(register) == before:  # refused, and so it did not happen
+                _remove(self._note)
+            raise
         # 3.
         _write(self._log, offset, event.encode())
         # 4.
         _remove(self._note)
 
     def _recover(self, extender: Extender) -> None:
-        try:
-            self._terms.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise _error(self._terms.folder, f"cannot be made: {error.strerror}") from None
         data = _load(self._note)
         if data is None:
             return
@@ -151,6 +173,30 @@ class RuntimeMeasurement:
             extender.extend(register, digest)
         _write(self._log, offset, event.encode())
         _remove(self._note)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process, such as a command beside the service, is at the log; it is waited for."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield  # there is no log
+        return
+    except OSError as error:
+        raise _error(folder, f"cannot be read: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _error(folder, f"cannot be made: {error.strerror}") from None
 
 
 def _size(path: Path) -> int:

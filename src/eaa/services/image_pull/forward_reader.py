@@ -19,6 +19,7 @@ class ForwardReader:
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._piece = memoryview(b"")
+        self._behind = memoryview(b"")
         self._position = 0
         self._header_bytes = 0
         #: What was read last for a header.
@@ -49,6 +50,15 @@ class ForwardReader:
         self.block = b"".join(self.content(size))
         return self.block
 
+    def peek(self, size: int) -> bytes:
+        """Bytes of headers, which :meth:`read` is to return next."""
+        data = self.read(size)
+        rest = memoryview(b"".join((self._piece, self._behind))) if self._behind else self._piece
+        self._piece, self._behind = memoryview(data), rest
+        self._position -= len(data)
+        self._header_bytes -= size
+        return data
+
     def content(self, size: int) -> Iterator[bytes | memoryview]:
         """The next ``size`` bytes in pieces; fewer at the end."""
         while size > 0 and self._fill():
@@ -63,6 +73,9 @@ class ForwardReader:
 
     def _fill(self) -> bool:
         while not self._piece:
+            if self._behind:
+                self._piece, self._behind = self._behind, memoryview(b"")
+                continue
             piece = next(self._pieces, None)
             if piece is None:
                 return False

@@ -19,7 +19,7 @@ class UnpackLimits:
         unpacked_bytes: of all layers' tars together, and of all files together, holes included.
         ratio: of a layer's tar to what was downloaded of it; above what gzip can do, 1032.
         ratio_free_bytes: of a layer's tar, before the ratio counts.
-        entries: of all layers together.
+        entries: of all layers together, with the folders above them that have none of their own.
     """
 
     unpacked_bytes: int = 64 * _GIB

@@ -136,9 +136,10 @@ class _Pull:
             config = await self._config(client, image)
             layers = await resolve_layers(image.manifest, config, self._sources.secrets)
             skipped = await self._unpack(client, layers, staging)
-            await asyncio.to_thread(_commit, staging, config)
+            # Not in a thread, which would go on with a folder that a pull which is cancelled removes.
+            _commit(staging, config)
             if self._terms.store is None:
-                await asyncio.to_thread(shutil.rmtree, self._store, ignore_errors=True)
+                shutil.rmtree(self._store, ignore_errors=True)
         self._progress.note(f"{self._target} is {self._reference.name}@{image.digest}")
         return Pulled(image.digest, image.accepted, len(layers), skipped)
 

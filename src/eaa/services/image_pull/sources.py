@@ -52,8 +52,9 @@ class Sources:
         if where.startswith(_RESOURCE):
             if not self.proven:
                 raise ConfigError(
-                    f"{where}: whoever is on the way to a broker over http:// can answer in its place, and so"
-                    " decide which image runs: name the broker by https:// or eaa_kbc, or give a file",
+                    f"{where}: whoever is on the way to a broker over http://, or one that nobody verifies,"
+                    " can answer in its place, and so decide which image runs: name the broker by https:// or"
+                    " eaa_kbc with a verifier, or give a file",
                     detail="unproven_broker", key="aa_kbc_params",
                 )  # fmt: skip
             path = parse_key_id(where).resource_path

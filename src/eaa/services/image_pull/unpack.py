@@ -68,7 +68,14 @@ class _Unpacking:
         else:
             with self._root.place(parts, create=True) as place:
                 self._make(member, place)
-                self._own.update(place.path[:end] for end in range(1, len(place.path) + 1))
+                self._note_own(place.path)
+
+    def _note_own(self, path: tuple[str, ...]) -> None:
+        """A folder above that has no entry of its own is counted all the same: it takes as much memory."""
+        before = len(self._own)
+        self._own.update(path[:end] for end in range(1, len(path) + 1))
+        for _ in range(len(self._own) - before - 1):
+            self._budget.take_entry(0)
 
     def _apply_root(self, member: tarfile.TarInfo) -> None:
         if not member.isdir():
@@ -172,9 +179,9 @@ class _Unpacking:
             return
         try:
             with self._root.place(path, create=False) as place:
-                if place.is_folder():
+                if place.path == path and place.is_folder():
                     os.utime(place.name, ns=(modified, modified), dir_fd=place.folder, follow_symlinks=False)
-        except FileNotFoundError:
+        except (FileNotFoundError, FormatError):
             return  # replaced later in the layer
 
 

@@ -16,6 +16,7 @@ from eaa.errors import RemoteProtocolError, SessionError
 from eaa.tls.peer import REPORT_DATA_BYTES, Attester, EvidenceKind
 from eaa.transport.kbs.answers import parse_object, read_answer, refusal
 from eaa.transport.kbs.guest_key import GuestKey
+from eaa.transport.kbs.logged_evidence import collect_with_log
 
 __all__ = ["KbsClient"]
 
@@ -50,14 +51,16 @@ class KbsClient:
         self._attesting = asyncio.Lock()
         self.token = ""
 
-    async def attest(self) -> str:
-        """Attest anew; the token.
+    async def attest(self, *, after: str | None = None) -> str:
+        """Attest anew, unless another task has done so since the token was ``after``; the token.
 
         Raises:
             EAAError: refused, with the broker's own words, and its code in ``fields["code"]`` and the id of
                 its record in ``decision`` if it says them; or it is not reached.
         """
         async with self._attesting:
+            if after is not None and self.token not in ("", after):
+                return self.token
             return await self._attest()
 
     async def resource(self, path: str) -> bytes:
@@ -70,17 +73,12 @@ class KbsClient:
             EAAError: as :meth:`attest`.
         """
         wanted = ResourcePath.parse(path)
-        token = self.token or await self._attest_after("")
+        token = self.token or await self.attest(after="")
         try:
             return await self._fetch(wanted)
         except SessionError:
-            await self._attest_after(token)
+            await self.attest(after=token)
             return await self._fetch(wanted)
-
-    async def _attest_after(self, token: str) -> str:
-        """Attest, unless another task has done so since there was ``token``."""
-        async with self._attesting:
-            return await self._attest() if self.token == token or not self.token else self.token
 
     async def _attest(self) -> str:
         self.token = ""
@@ -104,8 +102,11 @@ class KbsClient:
         runtime_data: dict[str, Json] = {"nonce": nonce, "tee-pubkey": dict(self.key.jwk)}
         bound = canonical_json({**runtime_data, "additional-evidence": ""}, "runtime data")
         digest = _HASHES[algorithm](bound).digest()
-        collected = await asyncio.to_thread(self._attester.collect, digest.ljust(REPORT_DATA_BYTES, b"\x00"))
-        log = await asyncio.to_thread(self._event_log) if self._kind is EvidenceKind.TDX_QUOTE else None
+        report_data = digest.ljust(REPORT_DATA_BYTES, b"\x00")
+        collected, log = await collect_with_log(
+            lambda: asyncio.to_thread(self._attester.collect, report_data),
+            self._event_log if self._kind is EvidenceKind.TDX_QUOTE else lambda: None,
+        )
         primary = evidence_document(collected, log)
         return {
             "init-data": None,
@@ -123,7 +124,7 @@ class KbsClient:
         try:
             async with self._http.stream(method, path, json=body) as response:
                 status, content = response.status_code, await read_answer(response)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, UnicodeError) as error:  # the latter of a redirect to what is no name
             raise RemoteProtocolError(
                 f"the broker is not reached: {type(error).__name__}: {error}", detail="unreachable"
             ) from None

@@ -6,7 +6,7 @@ import httpx
 
 from eaa.errors import RemoteProtocolError
 
-__all__ = ["read_body", "require_identity"]
+__all__ = ["read_beginning", "read_body", "require_identity"]
 
 
 async def read_body(response: httpx.Response, limit: int, *, what: str) -> bytes:
@@ -23,6 +23,20 @@ async def read_body(response: httpx.Response, limit: int, *, what: str) -> bytes
         if len(content) > limit:
             raise RemoteProtocolError(f"{what}: more than {limit} bytes came", detail="too_large")
     return bytes(content)
+
+
+async def read_beginning(response: httpx.Response, limit: int) -> bytes:
+    """At most ``limit`` bytes of a streamed body that is no more than words about its status.
+
+    Raises:
+        httpx.HTTPError: the connection broke.
+    """
+    content = bytearray()
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) >= limit:
+            break
+    return bytes(content[:limit])
 
 
 def require_identity(response: httpx.Response, *, what: str) -> None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
 from eaa.codec.hosts import is_loopback
 from eaa.errors import RemoteProtocolError
 from eaa.oci.signatures.reference import ImageReference
-from eaa.transport.registry.address import follow, registry_host
+from eaa.transport.registry.address import follow, registry_host, require_secure
 from eaa.transport.registry.auth_file import AuthFile
-from eaa.transport.registry.bodies import read_body
+from eaa.transport.registry.bodies import read_beginning
 from eaa.transport.registry.limits import MAX_ERROR_BYTES, RegistryLimits
 from eaa.transport.registry.refusals import RETRYABLE, refusal
 from eaa.transport.registry.tokens import answer_challenge
 
-__all__ = ["Exchange", "unreachable"]
+__all__ = ["HTTP_ERRORS", "Exchange", "unreachable"]
 
+#: ``httpx`` looks at redirects also where it does not follow them, and a name in one may be none.
+HTTP_ERRORS = (httpx.HTTPError, UnicodeError)
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -62,10 +64,10 @@ class Exchange:
                 if response.status_code in expected:
                     return response
                 try:
-                    body = await read_body(response, MAX_ERROR_BYTES, what=what)
+                    body = await read_beginning(response, MAX_ERROR_BYTES)
                 finally:
                     await response.aclose()
-            except httpx.HTTPError as error:
+            except HTTP_ERRORS as error:
                 if not remaining:
                     raise unreachable(error, what) from None
                 await self.pause(remaining)
@@ -111,7 +113,7 @@ class Exchange:
             if response.status_code not in _REDIRECTS:
                 return response
             await response.aclose()
-            url = follow(url, urljoin(url, response.headers.get("location", "")), what=what)
+            url = follow(url, response.headers.get("location", ""), what=what)
         raise RemoteProtocolError(f"{what}: more than {_MAX_REDIRECTS} redirects", detail="redirects")
 
     async def _origin(self, what: str) -> str:
@@ -119,6 +121,7 @@ class Exchange:
         async with self._opening:
             if not self._base:
                 host = registry_host(self._image.registry)
+                require_secure(f"https://{host}", what=what)
                 plain = is_loopback(urlsplit(f"//{host}").hostname) and not await self._speaks_tls(host, what)
                 self._base = f"{'http' if plain else 'https'}://{host}"
         return self._base
@@ -135,7 +138,7 @@ class Exchange:
         return True
 
 
-def unreachable(error: httpx.HTTPError, what: str) -> RemoteProtocolError:
+def unreachable(error: Exception, what: str) -> RemoteProtocolError:
     """The registry was not reached, or the connection to it broke."""
     return RemoteProtocolError(
         f"{what}: the registry is not reached: {type(error).__name__}: {error}", detail="registry_unreachable"

@@ -22,7 +22,7 @@ from eaa.oci.signatures.reference import ImageReference
 from eaa.transport.registry.address import require_secure
 from eaa.transport.registry.bodies import read_body
 from eaa.transport.registry.client import RegistryClient
-from eaa.transport.registry.exchange import unreachable
+from eaa.transport.registry.exchange import HTTP_ERRORS, unreachable
 from eaa.transport.registry.limits import MAX_SIGNATURE_BYTES, MAX_SIGNATURES
 
 __all__ = ["fetch_cosign", "fetch_simple"]
@@ -89,7 +89,7 @@ async def _fetch(http: httpx.AsyncClient, url: str) -> bytes | None:
                     f"signature store: {url}: expected 200, came {response.status_code}", detail="registry"
                 )
             return await read_body(response, MAX_SIGNATURE_BYTES, what=f"signature store: {url}")
-    except httpx.HTTPError as error:
+    except HTTP_ERRORS as error:
         raise unreachable(error, f"signature store: {url}") from None
 
 

@@ -66,7 +66,7 @@ async def _token(
             body = await read_body(response, MAX_TOKEN_BYTES, what=f"{what}: token service")
         finally:
             await response.aclose()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, UnicodeError) as error:  # the latter of a redirect to what is no name
         raise RemoteProtocolError(
             f"{what}: the token service {parts.netloc} is not reached: {type(error).__name__}: {error}",
             detail="registry_unreachable",

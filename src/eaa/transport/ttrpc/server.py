@@ -30,6 +30,8 @@ __all__ = ["TtrpcLimits", "TtrpcServer"]
 
 _LOG = logging.getLogger("eaa.transport.ttrpc")
 _MAX_DETAIL = 1024
+#: For a client to take what is on its way.
+_LAST_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,15 @@ class _Connection:
         finally:
             for task in self.calls:
                 task.cancel()
-            self._writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
+            await self._end()
+
+    async def _end(self) -> None:
+        """Close; who does not take what was sent is not waited for."""
+        self._writer.close()
+        with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(_LAST_SECONDS):
                 await self._writer.wait_closed()
+        self._writer.transport.abort()
 
     async def _take(self, frame: Frame) -> None:
         refusal = self._refusal(frame)

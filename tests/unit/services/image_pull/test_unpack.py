@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from eaa.errors import EAAError
+from eaa.services.image_pull.forward_reader import ForwardReader
 from eaa.services.image_pull.limits import Budget, UnpackLimits
 from eaa.services.image_pull.report import SkippedList
 from eaa.services.image_pull.rooted import Root
@@ -293,6 +294,15 @@ def test_extended_attributes(root: Path) -> None:
         assert os.getxattr(root / "f", "user.name") == b"value\xff"
 
 
+def test_a_folder_that_its_own_layer_replaces(root: Path) -> None:
+    folder = [entry("a"), entry("a/b", mtime=5), entry("a/b/c", b"")]
+    unpack(root, [*folder, entry("a", b"now a file")])
+    assert (root / "a").read_bytes() == b"now a file"
+    unpack(root, [*folder, entry("other/b", mtime=7), entry("a", b"", type=LINK, linkname="other")])
+    assert (root / "other/b").stat().st_mtime == 7
+    assert tree(root) == ["a", "other", "other/b"]
+
+
 def sparse_gnu(name: bytes, size: int, ranges: list[tuple[int, bytes]]) -> bytes:
     """An archive of one file in GNU's old form, which Python cannot write."""
     content = b"".join(data for _, data in ranges)
@@ -381,9 +391,64 @@ def test_limits_hold_over_all_layers(root: Path, limits: UnpackLimits, code: str
     assert refused(root, layer, [entry("c", b"x" * 500)], limits=limits) == code
 
 
+def test_folders_without_entries_count(root: Path) -> None:
+    limits = UnpackLimits(entries=5)
+    unpack(root, [entry("a/b/c", b""), entry("a/b/d", b""), entry("a")], limits=limits)
+    assert refused(root, [entry("a/b/c", b""), entry("x/y/z", b"")], limits=limits) == "limit.entries"
+
+
 def test_headers_without_end(root: Path) -> None:
     """Extended headers as large as they like must not come into memory."""
     header = tarfile.TarInfo("x")
     header.type, header.size = tarfile.XHDTYPE, 1 << 40
     data = header.tobuf(tarfile.GNU_FORMAT) + bytes(io.DEFAULT_BUFFER_SIZE)
     assert refused(root, data) == "limit.size"
+
+
+def extended(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """An extended header of ``records``, as they are."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, len(records)
+    return header.tobuf(tarfile.GNU_FORMAT) + records.ljust(-(-len(records) // 512) * 512, b"\0")
+
+
+def test_what_was_looked_at_is_read() -> None:
+    reader = ForwardReader(iter([b"abc", b"defg", b"hij"]))
+    assert (reader.peek(4), reader.peek(1), reader.peek(0), reader.peek(5)) == (b"abcd", b"a", b"", b"abcde")
+    assert (reader.tell(), reader.read(2), reader.peek(3), reader.read(6)) == (0, b"ab", b"cde", b"cdefgh")
+    assert (reader.tell(), reader.peek(9), reader.read(9), reader.read(9)) == (8, b"ij", b"ij", b"")
+
+
+def test_records_of_extended_headers(root: Path) -> None:
+    unpack(root, extended(b"9 path=b\n13 comment==\n") + tar([entry("a", b"")]), extended(b"") + WHOLE)
+    assert tree(root) == ["b", "first", "second"]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        pytest.param(b"11 path=b\n", id="too long"),
+        pytest.param(b"8 path=b\n", id="too short"),
+        pytest.param(b"2 2 2 2 2 2=\n", id="within the keyword"),
+        pytest.param(b"9 path:b\n", id="no ="),
+        pytest.param(b"9 path=b\nx", id="more behind"),
+        pytest.param(b"5 =b\n", id="no keyword"),
+        pytest.param(b"6 a=b\n" * 9000, id="too many"),
+        pytest.param(b"264 comment=" + b"1" * 256 + b"\n", id="digits"),
+    ],
+)
+def test_records_that_tarfile_would_read_in_its_own_way(root: Path, records: bytes) -> None:
+    assert refused(root, extended(records) + tar([entry("a", b"")])) == "format.tar"
+
+
+def test_extended_headers_of_extended_headers(root: Path) -> None:
+    assert refused(root, extended(b"6 a=b\n", tarfile.XGLTYPE) * 900 + WHOLE) == "format.tar"
+
+
+def test_global_headers_do_not_come_together_without_end(root: Path) -> None:
+    def one(number: int) -> bytes:
+        record = b"%d=" % (1000 + number) + b"x" * 9000 + b"\n"
+        return extended(b"9011 " + record, tarfile.XGLTYPE) + tar([entry(f"f{number}", b"")])[:512]
+
+    unpack(root, b"".join(one(number) for number in range(7)))
+    assert refused(root, b"".join(one(number) for number in range(8))) == "limit.size"

@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from eaa.errors import FormatError, RemoteProtocolError
+from eaa.errors import AttesterError, FormatError, RemoteProtocolError
 from eaa.tls.peer import AttachedEvidence, EvidenceKind
 from eaa.transport.kbs.client import KbsClient
+from eaa.transport.kbs.logged_evidence import collect_with_log
 
 NONCE = base64.b64encode(bytes(32)).decode()
 GOOD: dict[str, Any] = {"nonce": NONCE, "extra-params": ""}
@@ -79,6 +80,42 @@ def test_the_event_log_of_a_td() -> None:
     assert broker.seen[1]["tee-evidence"]["primary_evidence"]["cc_eventlog"] == "bG9n"
 
 
+class Measuring(Attester):
+    """Something is measured while each of its first quotes is made; the quote shows what was before."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(EvidenceKind.TDX_QUOTE)
+        self.left, self.log = times, b"log"
+
+    def collect(self, report_data: bytes) -> AttachedEvidence:
+        shown = self.log
+        if self.left:
+            self.left -= 1
+            self.log += b"+"
+        return AttachedEvidence(self.kind, shown)
+
+
+@pytest.mark.parametrize("times", [0, 1, 7])
+def test_the_event_log_is_the_quote_s(times: int) -> None:
+    broker, attester = Broker(), Measuring(times)
+
+    async def run() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(broker), base_url="http://kbs") as http:
+            client = KbsClient(http, attester, EvidenceKind.TDX_QUOTE, event_log=lambda: attester.log)
+            await client.attest()
+
+    asyncio.run(run())
+    shown = broker.seen[1]["tee-evidence"]["primary_evidence"]
+    assert base64.b64decode(shown["quote"]) == base64.b64decode(shown["cc_eventlog"]) == b"log" + b"+" * times
+
+
+def test_an_event_log_that_is_never_the_quote_s() -> None:
+    attester = Measuring(1000)
+    with pytest.raises(AttesterError) as error:
+        asyncio.run(collect_with_log(lambda: asyncio.to_thread(attester.collect, b""), lambda: attester.log))
+    assert error.value.code == "attester.busy"
+
+
 def test_an_enclave_has_none() -> None:
     broker = Broker()
     _attest(broker, EvidenceKind.SGX_QUOTE, event_log=lambda: b"log")
@@ -121,6 +158,12 @@ def test_nobody_there() -> None:
 
     with pytest.raises(RemoteProtocolError) as error:
         _attest(refuse, EvidenceKind.TDX_QUOTE)
+    assert error.value.code == "remote_protocol.unreachable"
+
+
+def test_a_redirect_to_what_is_no_name() -> None:
+    with pytest.raises(RemoteProtocolError) as error:
+        _attest(lambda _: httpx.Response(302, headers={"Location": "https://xn--/"}), EvidenceKind.TDX_QUOTE)
     assert error.value.code == "remote_protocol.unreachable"
 
 

@@ -106,6 +106,10 @@ def test_a_manifest_by_tag_and_by_digest() -> None:
         ("1", Answer(503), "remote_protocol.registry"),
         ("1", Answer(302, headers={"Location": "http://example.org/"}), "remote_protocol.insecure_url"),
         ("1", Answer(302, headers={"Location": "https://u:p@example.org/"}), "remote_protocol.insecure_url"),
+        ("1", Answer(302, headers={"Location": "https://["}), "remote_protocol.insecure_url"),
+        ("1", Answer(302, headers={"Location": "https://[zz]/"}), "remote_protocol.registry_unreachable"),
+        ("1", Answer(302, headers={"Location": "https://xn--/"}), "remote_protocol.registry_unreachable"),
+        ("1", Answer(302, headers={"Location": f"https://{'a' * 64}/"}), "remote_protocol.insecure_url"),
         ("1", Answer(302, headers={"Location": "/again"}), "remote_protocol.redirects"),
     ],
 )
@@ -118,6 +122,15 @@ def test_the_registrys_own_words() -> None:
     body = json.dumps({"errors": [{"code": "DENIED", "message": "pay\nfirst"}]}).encode()
     with serve(Answer(403, body)) as server:
         assert r"DENIED pay\nfirst" in str(refused(server, manifest()))
+
+
+def test_a_status_holds_whatever_page_comes_with_it() -> None:
+    page = b"<p>" * 40_000
+    with serve(Answer(404, page)) as server:
+        assert refused(server, manifest()).code == "resource_not_found.registry"
+    packed = {"Content-Encoding": "gzip"}
+    with serve(Answer(503, page, headers=packed), Answer(body=MANIFEST)) as server:
+        run(server, manifest())
 
 
 def test_tried_again_and_not_for_ever() -> None:
@@ -255,11 +268,23 @@ def test_token_refused(token: bytes, status: int, code: str) -> None:
         assert refused(server, manifest()).code == code
 
 
+def test_a_token_service_that_redirects_to_what_is_no_name() -> None:
+    def answer(asked: Asked) -> Answer:
+        if asked.path.startswith("/token"):
+            return Answer(302, headers={"Location": "https://xn--/"})
+        realm = f'Bearer realm="http://{server.host}/token"'
+        return Answer(401, headers={"WWW-Authenticate": realm})
+
+    with Server(answer) as server:
+        assert refused(server, manifest()).code == "remote_protocol.registry_unreachable"
+
+
 @pytest.mark.parametrize(
     ("challenge", "code"),
     [
         ("Bearer", "remote_protocol.insecure_url"),
         ('Bearer realm="http://example.org/t"', "remote_protocol.insecure_url"),
+        ('Bearer realm="https://a..b/t"', "remote_protocol.insecure_url"),
         ("Digest nonce=1", "remote_protocol.challenge"),
         ('Bearer realm="x", realm="y"', "remote_protocol.challenge"),
         ('Bearer realm="x" ; y', "remote_protocol.challenge"),
