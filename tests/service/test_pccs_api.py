@@ -12,15 +12,18 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import httpx
+import pytest
 
 from eaa.attester.simulated import SimulatedPlatform
 from eaa.attester.simulated.certificates import chain_pem
 from eaa.codec.pem import encode_pem
+from eaa.endorsements.subject import IdentitySubject, TcbInfoSubject
+from eaa.services.pccs import platforms
 from tests.fakes.clock import Clock
 from tests.fakes.emulated_vendors import EmulatedVendors, enc_ppid_of, pck_levels
 from tests.fakes.upstream_server import Reply
 from tests.fakes.vendor import NOW, make_platform, make_vendor
-from tests.service.pccss import ADMIN, USER, V4, Served, emulated, run
+from tests.service.pccss import ADMIN, USER, V4, Served, emulated, run, serving
 
 QE_ID = "AB" * 16
 FMSPC = b"EAASIM".hex().upper()
@@ -149,6 +152,29 @@ def test_a_pck_certificate(tmp_path: Path) -> None:
     run(tmp_path, work)
 
 
+@pytest.mark.parametrize("kind", ["pcs", "pccs"])
+def test_raw_tcbs_that_anybody_makes_up_are_not_kept_without_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(platforms, "_MAX_RAW_TCBS", 3)
+
+    async def ask(served: Served) -> None:
+        platform = served.vendors.platforms[0]
+        for _ in range(2):
+            for number in range(6):
+                response = await served.get("pckcert", **pck_query(platform, cpusvn=f"f{number}" * 16))
+                assert response.headers["sgx-tcbm"] == pck_levels(platform)[0][0]
+        (kept,) = await served.service.core.database.platforms.of_fmspcs([])
+        assert len(await served.service.core.database.platforms.raw_tcbs(kept.qe_id, kept.pce_id)) == 3
+
+    async def behind(above: Served) -> None:
+        upstream = {"url": f"{above.client.base_url}/sgx/certification/v4/", "kind": "pccs"}
+        async with serving(tmp_path / "below", above.vendors, upstream=upstream) as below:
+            await ask(below)
+
+    run(tmp_path, ask if kind == "pcs" else behind, limits={"misses_per_second": 0})
+
+
 _WRONG: tuple[tuple[str, dict[str, str]], ...] = (
     (f"{V4}/tcb", {}),
     (f"{V4}/tcb", {"fmspc": "00"}),
@@ -168,6 +194,8 @@ _WRONG: tuple[tuple[str, dict[str, str]], ...] = (
     (f"{V4}/pckcert", {"qeid": "A" * 261}),
     (f"{V4}/appraisalpolicy", {"fmspc": "1"}),
     ("/vcek/v1/Milan/00", {"blSPL": "1"}),
+    (f"/vcek/v1/Milan/{'00' * 64}", {"blSPL": "00010000", "teeSPL": "0", "snpSPL": "0", "ucodeSPL": "0"}),
+    (f"/vcek/v1/Milan/{'00' * 64}", {"blSPL": "0" * 5000, "teeSPL": "0", "snpSPL": "0", "ucodeSPL": "0"}),
     ("/hsk_cek", {"snumber": "../x"}),
 )
 
@@ -666,6 +694,26 @@ def test_refresh(tmp_path: Path) -> None:
         assert (await served.get("tcb", fmspc=FMSPC)).content == after
 
     run(tmp_path, work)
+
+
+def test_what_an_administrator_has_fetched_anew_is_not_bounded_as_what_strangers_ask_for(
+    tmp_path: Path,
+) -> None:
+    async def work(served: Served) -> None:
+        stock = served.service.core.stock
+        for name in ("QE", "QVE", "TD_QE"):
+            await stock.fetch(IdentitySubject(name))
+        for tee in ("sgx", "tdx"):
+            await stock.fetch(TcbInfoSubject(tee, bytes.fromhex(FMSPC)))
+        asked = len(served.asked)
+        response = await served.client.post(f"{V4}/refresh", headers={"admin-token": ADMIN})
+        assert said(response) == (200, "Operation successful.")
+        assert len(served.asked) == asked + 5
+        # Of whom the same address is, is bounded as before.
+        statuses = [(await served.get("tcb", fmspc=f"{n:012x}")).status_code for n in range(4)]
+        assert statuses[-1] == 429
+
+    run(tmp_path, work, limits={"misses_per_second": 0.001})
 
 
 def _policy(class_id: str) -> str:

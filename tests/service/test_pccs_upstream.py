@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 from eaa.attester.simulated.hygon_vendor import SimulatedCsvPlatform, SimulatedHygonVendor
+from eaa.endorsements.fetched import Fetched
+from eaa.endorsements.subject import Subject, TcbInfoSubject
+from eaa.errors import ConfigError, LimitExceeded, StorageError, UnsupportedError
+from eaa.services.pccs.upstream import PckAnswer, PckQuestion
+from eaa.storage.collateral.records import Document
 from tests.cli.authority import Authority
 from tests.fakes.amd_vendor import make_snp_platform
 from tests.fakes.emulated_vendors import EmulatedVendors, pck_levels
@@ -124,6 +129,171 @@ def test_what_has_expired_or_is_rolled_back_does_not_replace_what_is_there(tmp_p
         assert (await served.get("tcb", fmspc=FMSPC)).content != before
 
     run(tmp_path, work, vendors=vendors)
+
+
+def test_an_upstream_that_is_behind_is_asked_less_and_less_often(tmp_path: Path) -> None:
+    """What is older than what is there is not kept, and is not asked for again at once."""
+    vendors = emulated()
+    info = vendors.platforms[0].tcb_info["sgx"]
+    info.evaluation_data_number = 20
+
+    async def work(served: Served) -> None:
+        before = (await served.get("tcb", fmspc=FMSPC)).content
+        info.evaluation_data_number = 19
+        served.clock.now += timedelta(days=1)
+        refresher, documents = served.service.core.refresher, served.service.core.database.documents
+        pauses = []
+        for failures in range(1, 4):
+            stepped = await refresher.step()
+            assert stepped.documents == 1
+            (head,) = await documents.heads()
+            assert head.failures == failures
+            pauses.append(head.refresh_at - served.clock.now)
+            asked = len(served.asked)
+            assert (await refresher.step()).documents == 0
+            assert len(served.asked) == asked
+            served.clock.now = head.refresh_at
+        assert pauses == sorted(pauses)
+        assert pauses[0] >= timedelta(seconds=30)
+        assert (await served.get("tcb", fmspc=FMSPC)).content == before
+
+    run(tmp_path, work, vendors=vendors)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug"), UnsupportedError("of another kind"), ConfigError("no SM2")], ids=repr
+)
+def test_what_cannot_be_fetched_anew_does_not_keep_others_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def work(served: Served) -> None:
+        core = served.service.core
+        platform = served.vendors.platforms[0]
+        await served.get("pckcert", **pck_query(platform))
+        await served.get("qe/identity")
+        fetch, pck_certificates = core.upstream.fetch, core.upstream.pck_certificates
+
+        async def failing(subject: Subject) -> Fetched:
+            if isinstance(subject, TcbInfoSubject):
+                raise error
+            return await fetch(subject)
+
+        async def failing_too(question: PckQuestion) -> PckAnswer:
+            if question.qe_id == QE_ID:
+                raise error
+            return await pck_certificates(question)
+
+        monkeypatch.setattr(core.upstream, "fetch", failing)
+        monkeypatch.setattr(core.upstream, "pck_certificates", failing_too)
+        served.clock.now += timedelta(days=8)
+        now = served.clock.now
+        stepped = await core.refresher.step()
+        assert stepped.next_at > now
+        heads = {item.name: item for item in await core.database.documents.heads()}
+        failed = {name for name, item in heads.items() if item.failures}
+        assert failed == {name for name in heads if "/tcb/" in name}
+        assert heads["intel/identity/qe/standard"].fetched_at == now
+        (kept,) = await core.database.platforms.of_fmspcs([])
+        assert kept.failures == 1
+        assert (await core.refresher.step()).documents == 0
+
+    run(tmp_path, work)
+
+
+def test_an_upstream_that_is_behind_is_not_asked_by_each_who_asks_for_what_expired(
+    tmp_path: Path,
+) -> None:
+    vendors = emulated()
+    info = vendors.platforms[0].tcb_info["sgx"]
+
+    async def work(served: Served) -> None:
+        await served.get("tcb", fmspc=FMSPC)
+        served.clock.now = info.next_update + timedelta(hours=1)
+        info.evaluation_data_number -= 1
+        info.next_update += timedelta(days=30)
+        asked = len(served.asked)
+        for _ in range(3):
+            response = await served.get("tcb", fmspc=FMSPC)
+            assert (response.status_code, response.headers["error-code"]) == (
+                460, "endorsement_stale.rollback",
+            )  # fmt: skip
+        assert len(served.asked) == asked + 1
+
+    run(tmp_path, work, vendors=vendors)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
+def test_a_question_that_is_refused_does_not_keep_upstream_from_others(tmp_path: Path, status: int) -> None:
+    """Anybody may send an encrypted PPID that nobody can decrypt, or a chip id that AMD does not know."""
+
+    async def work(served: Served) -> None:
+        served.vendors.overrides.append(
+            lambda request: Reply(status) if "pckcerts" in request.path or "vcek" in request.path else None
+        )
+        platform = served.vendors.platforms[0]
+        levels = {"blSPL": "255", "teeSPL": "0", "snpSPL": "0", "ucodeSPL": "0"}
+        for number in range(3):
+            query = pck_query(platform, qeid=f"{number:032x}", encrypted_ppid="ff" * 384)
+            assert (await served.get("pckcert", **query)).status_code == 502
+            assert (await served.get(f"/vcek/v1/Milan/{number:0128x}", **levels)).status_code == 502
+        assert len(served.asked) == 6
+        assert (await served.get("pckcert", **query)).status_code == 502
+        assert len(served.asked) == 6
+        assert (await served.get("tcb", fmspc=FMSPC)).status_code == 200
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    "error", [StorageError("full"), LimitExceeded("too often", detail="rate")], ids=["storage", "limit"]
+)
+def test_what_failed_for_one_who_asked_is_not_remembered_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def work(served: Served) -> None:
+        platforms = served.service.core.database.platforms
+        put = platforms.put
+
+        async def fails_once(*_: object) -> None:
+            monkeypatch.setattr(platforms, "put", put)
+            raise error
+
+        monkeypatch.setattr(platforms, "put", fails_once)
+        query = pck_query(served.vendors.platforms[0])
+        assert (await served.get("pckcert", **query)).status_code in (429, 503)
+        assert (await served.get("pckcert", **query)).status_code == 200
+
+    run(tmp_path, work)
+
+
+def test_who_asks_while_it_changes_does_not_keep_what_was_there_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read, then changed by another, then seen as changed, and only then answered."""
+
+    async def work(served: Served) -> None:
+        core = served.service.core
+        before = (await served.get("tcb", fmspc=FMSPC)).content
+        core.stock.forget()
+        core.direct.clear()
+        documents = core.database.documents
+        read = documents.read
+
+        async def slow(name: str) -> Document | None:
+            found = await read(name)
+            monkeypatch.setattr(documents, "read", read)
+            served.vendors.platforms[0].tcb_info["sgx"].evaluation_data_number += 1
+            await core.stock.fetch(TcbInfoSubject("sgx", bytes.fromhex(FMSPC)))
+            await core.watch()
+            return found
+
+        monkeypatch.setattr(documents, "read", slow)
+        assert (await served.get("tcb", fmspc=FMSPC)).content == before
+        assert (await served.get("tcb", fmspc=FMSPC)).content != before
+        core.direct.clear()
+        assert (await served.get("tcb", fmspc=FMSPC)).content != before
+
+    run(tmp_path, work)
 
 
 def test_a_revocation_list_that_is_older_does_not_replace_what_is_there(tmp_path: Path) -> None:
@@ -366,6 +536,11 @@ def test_a_pccs_behind_a_pccs(tmp_path: Path) -> None:
                 ):  # fmt: skip
                     first, second = await below.get(path, **query), await above.get(path, **query)
                     assert (first.status_code, first.content) == (200, second.content)
+                # Whose id is no number: the one above knows no such platform.
+                response = await below.get("pckcert", **pck_query(platform, qeid="Z" * 32))
+                assert (response.status_code, response.headers["error-code"]) == (
+                    404, "endorsement_not_found.pccs_question",
+                )  # fmt: skip
                 assert below.asked == []
 
     asyncio.run(work())

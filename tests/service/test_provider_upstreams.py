@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,12 +33,15 @@ from eaa.errors import (
     EndorsementStale,
     EndorsementUnavailable,
     ProviderError,
+    StorageError,
 )
 from eaa.evidence.dcap_quote import parse_quote
 from eaa.evidence.snp import parse_snp_report
+from eaa.provider import endorser as endorser_module
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.endorser import Endorser
 from eaa.provider.kds import KdsSource
+from eaa.provider.kept import Kept
 from eaa.provider.limits import HttpLimits
 from eaa.provider.pccs import PccsSource
 from eaa.provider.pcs import PcsSource
@@ -179,6 +186,7 @@ def bad_replies() -> dict[str, tuple[Callable[[Reply], Reply], str]]:
         "another host": (
             lambda r: Reply(302, {"Location": "http://127.0.0.2:9/tcb"}), "unavailable.redirected",
         ),
+        "nowhere": (lambda r: Reply(302, {"Location": "http://[x/tcb"}), "unavailable.redirected"),
         "redirects without end": (
             lambda r: Reply(302, {"Location": f"?fmspc={FMSPC}"}), "unavailable.redirects",
         ),
@@ -279,6 +287,34 @@ def test_a_rollback_is_refused_unless_it_is_allowed_by_name(what: str, tmp_path:
     run(main())
 
 
+def test_what_is_in_the_cache_does_not_replace_what_is_newer_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a disk that was full when the newer one came."""
+    guest, subject = guest_and_subject()
+    answers = pcs_answers(guest.endorsements())
+
+    def full(new: Kept, *, accept: object) -> None:
+        raise StorageError("No space left on device", detail="endorsements")
+
+    async def main() -> None:
+        async with pcs(answer_from(answers)) as (_, source):
+            cache, clock = EndorsementCache(tmp_path), [NOW]
+            anchors = (guest.trust_anchor,)
+            endorser = endorser_of(source, anchors=anchors, cache=cache, now=lambda: clock[0])
+            older = await endorser.endorsement(subject)
+            guest.platform.tcb_info["tdx"].evaluation_data_number += 1
+            answers.update(pcs_answers(guest.endorsements()))
+            monkeypatch.setattr(cache, "store", full)
+            newer = await endorser.endorsement(subject, again=True)
+            assert newer.genuine.number == older.genuine.number + 1
+            clock[0] += timedelta(days=2)
+            answers.clear()
+            assert (await endorser.endorsement(subject)).fetched == newer.fetched
+
+    run(main())
+
+
 def test_a_slow_answer_ends_with_the_deadline() -> None:
     _, subject = guest_and_subject()
 
@@ -347,6 +383,53 @@ def test_after_a_failure_the_source_is_left_alone_for_a_while() -> None:
             return len(server.requests)
 
     assert run(main()) == 1
+
+
+def test_a_source_that_is_left_alone_is_asked_again_in_time_however_often_others_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guest, subject = guest_and_subject()
+    seconds = [0.0]
+    monkeypatch.setattr(endorser_module, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+
+    async def main() -> None:
+        answers = answer_from(pcs_answers(guest.endorsements()))
+        failing = [True]
+        async with pcs(lambda request: Reply(500) if failing[0] else answers(request)) as (_, source):
+            endorser = endorser_of(source, anchors=(guest.trust_anchor,))
+            for _ in range(6):  # each ten seconds, for less than a minute
+                with pytest.raises(EndorsementUnavailable):
+                    await endorser.endorsement(subject)
+                seconds[0] += 10
+                failing[0] = False
+            assert (await endorser.endorsement(subject)).genuine.subject == subject
+
+    run(main())
+
+
+def test_failures_that_are_remembered_do_not_hold_on_to_who_asked() -> None:
+    guest, subject = guest_and_subject()
+    seen = []
+
+    class Evidence:
+        pass
+
+    async def ask(endorser: Endorser) -> None:
+        evidence = Evidence()
+        seen.append(weakref.ref(evidence))
+        await endorser.endorsement(subject)
+
+    async def main() -> None:
+        async with pcs(lambda _: Reply(404)) as (_, source):
+            endorser = endorser_of(source, anchors=(guest.trust_anchor,))
+            for _ in range(3):
+                with contextlib.suppress(EndorsementNotFound):
+                    await ask(endorser)
+            await asyncio.sleep(0)  # the step that the error was thrown into has ended
+            gc.collect()
+            assert [item() for item in seen] == [None, None, None]
+
+    run(main())
 
 
 def test_the_next_source_is_asked_where_one_fails() -> None:

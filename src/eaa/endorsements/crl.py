@@ -67,7 +67,8 @@ class CertificateRevocationList:
 
     def revokes(self, serial: int) -> bool:
         """Whether the certificate of this list's issuer with ``serial`` is revoked."""
-        encoded = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
+        size = max(serial, ~serial).bit_length() // 8 + 1
+        encoded = serial.to_bytes(size, "big", signed=True)
         # DER has one encoding of a number: where its octets are nowhere, no entry has it.
         if encoded not in self.tbs:
             return False

@@ -40,9 +40,10 @@ from eaa.errors import (
 from eaa.provider.cache import EndorsementCache
 from eaa.provider.freshness import Freshness
 from eaa.provider.kept import Held, Kept
+from eaa.provider.remembered import remembered
 from eaa.provider.single_flight import SingleFlight
 from eaa.provider.source import Source
-from eaa.verify.fetched import TrustRoot, require_supersedes, verify_fetched
+from eaa.verify.fetched import TrustRoot, require_supersedes, supersedes, verify_fetched
 
 __all__ = ["Endorser"]
 
@@ -120,8 +121,10 @@ class Endorser:
             held = await self._stored(subject) or held
         if held is not None and not again and not self.due(held):
             return held
+        failure = None if again else self._failure(subject)
+        if failure is not None:
+            return self._still(held, failure)
         try:
-            self._leave_alone(subject, again)
             return await self._asked(subject, held)
         except ProviderError as error:
             self._remember(subject, error)
@@ -147,15 +150,15 @@ class Endorser:
     def _valid(self, held: Held) -> bool:
         return held.genuine.windows.not_before <= self._now() <= held.expires
 
-    def _leave_alone(self, subject: Subject, again: bool) -> None:
+    def _failure(self, subject: Subject) -> ProviderError | None:
+        """Why the sources are left alone about ``subject``, if they are."""
         until, error = self._failures.get(subject.key, (0.0, None))
-        if error is not None and not again and time.monotonic() < until:
-            raise error.with_traceback(None)
+        return remembered(error) if error is not None and time.monotonic() < until else None
 
     def _remember(self, subject: Subject, error: ProviderError) -> None:
         seconds = _NOT_FOUND_SECONDS if isinstance(error, EndorsementNotFound) else _FAILED_SECONDS
         self._failures.pop(subject.key, None)
-        self._failures[subject.key] = (time.monotonic() + seconds, error.with_traceback(None))
+        self._failures[subject.key] = (time.monotonic() + seconds, remembered(error))
         if len(self._failures) > _MAX_HELD:
             del self._failures[next(iter(self._failures))]
 
@@ -182,7 +185,9 @@ class Endorser:
         except EAAError as error:
             _LOG.warning("%s in the cache is not genuine, and counts as absent: %s", subject.key, error)
             return None
-        return self._hold(Held(kept, genuine))
+        # What is known is newer if it could not be stored, or if somebody has put back what was there before.
+        newer = known is not None and not self._allow_rollback and not supersedes(genuine, known.genuine)
+        return known if newer else self._hold(Held(kept, genuine))
 
     async def _asked(self, subject: Subject, held: Held | None) -> Held:
         errors: list[ProviderError] = []

@@ -217,8 +217,14 @@ def _unreachable(error: httpx.HTTPError, what: str) -> EndorsementUnavailable:
 
 
 def _same_origin(request: httpx.Request, response: httpx.Response, what: str) -> str:
-    target: str = urljoin(str(request.url), response.headers.get("location", ""))
-    if urlsplit(target)[:2] != urlsplit(str(request.url))[:2]:
+    try:
+        target: str = urljoin(str(request.url), response.headers.get("location", ""))
+        origin = urlsplit(target)[:2]
+    except ValueError:
+        raise EndorsementUnavailable(
+            f"{what}: redirected to what is no address", detail="redirected"
+        ) from None
+    if origin != urlsplit(str(request.url))[:2]:
         raise EndorsementUnavailable(
             f"{what}: redirected to another host, {urlsplit(target).netloc!a:.80}", detail="redirected"
         )

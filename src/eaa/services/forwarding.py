@@ -17,7 +17,7 @@ async def forward(
     *,
     first: bytes,
     ended: bool,
-    count: Callable[[str, int], None],
+    counter: Callable[[str], Callable[[int], None]],
 ) -> None:
     """Until both ends have ended; an end that ends is told to the other at once.
 
@@ -26,24 +26,25 @@ async def forward(
         upstream: whom it is connected to.
         first: what downstream has sent already.
         ended: whether downstream has ended after it.
-        count: is told ``"upstream"`` or ``"downstream"``, the direction, and how many bytes.
+        counter: for ``"upstream"`` or ``"downstream"``, what is told how many bytes went there, each time.
 
     Raises:
         EAAError: one side failed; nothing more is forwarded.
     """
 
     async def up() -> None:
+        count = counter("upstream")
         if first:
             upstream.write(first)
-            count("upstream", len(first))
+            count(len(first))
             await upstream.drain()
         if ended:
             upstream.write_eof()
         else:
-            await downstream.pass_on(upstream, lambda size: count("upstream", size))
+            await downstream.pass_on(upstream, count)
 
     async def down() -> None:
-        await upstream.pass_on(downstream, lambda size: count("downstream", size))
+        await upstream.pass_on(downstream, counter("downstream"))
 
     tasks = [asyncio.create_task(_named(up(), "upstream")), asyncio.create_task(_named(down(), "downstream"))]
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -137,7 +138,7 @@ class Inclavared:
             self.metrics.add(REQUESTS, kind="forward", outcome=error.code)
             raise  # the channel's driver logs it, and tells downstream its code
         try:
-            await forward(stream, upstream, first=first, ended=ended, count=self._count)
+            await forward(stream, upstream, first=first, ended=ended, counter=self._counter)
         except EAAError as error:
             self.metrics.add(REQUESTS, kind="forward", outcome=error.code)
             upstream.abort(error)
@@ -147,8 +148,8 @@ class Inclavared:
         finally:
             upstream.close()
 
-    def _count(self, direction: str, size: int) -> None:
-        self.metrics.add(FORWARDED_BYTES, size, direction=direction)
+    def _counter(self, direction: str) -> Callable[[int], None]:
+        return self.metrics.adder(FORWARDED_BYTES, direction=direction)
 
 
 def _may_go_on(first: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,15 @@ class Metrics:
     def add(self, name: str, amount: float = 1, **labels: str) -> None:
         key = (name, tuple(sorted(labels.items())))
         self.values[key] = self.values.get(key, 0) + amount
+
+    def adder(self, name: str, **labels: str) -> Callable[[float], None]:
+        """:meth:`add` for one value, which is added to often."""
+        key = (name, tuple(sorted(labels.items())))
+
+        def add(amount: float) -> None:
+            self.values[key] = self.values.get(key, 0) + amount
+
+        return add
 
     def put(self, name: str, value: float, **labels: str) -> None:
         self.values[name, tuple(sorted(labels.items()))] = value

@@ -42,6 +42,11 @@ class CertificateGate:
         """Whether application bytes may flow."""
         return self._open and not self._closed
 
+    @property
+    def sends_at_once(self) -> bool:
+        """Whether application bytes may be sent, and nothing before them."""
+        return self.open and not self._ended and not self._out
+
     def take(self) -> bytes:
         """What is to be sent now; each byte is returned once."""
         out = b"".join(self._out)

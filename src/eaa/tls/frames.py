@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from struct import Struct
 from types import MappingProxyType
 
 from eaa.errors import EAAError, RemoteProtocolError
@@ -45,6 +46,7 @@ class FrameType(IntEnum):
     CLOSE = 7  # the code of an error, empty at the end of the data
 
 
+_HEADER, _DATA = Struct(">BI"), int(FrameType.DATA)
 #: Shortest and longest body.
 _SIZES: Mapping[FrameType, tuple[int, int]] = MappingProxyType(
     {
@@ -114,14 +116,20 @@ class FrameReader:
             begin, size = 0, self._take(len(buffer) - at)
             _put_header(buffer, size)
             at += size
-        while at + HEADER_BYTES < len(buffer) and buffer[at] == FrameType.DATA:
-            try:
-                self._begin(buffer[at : at + HEADER_BYTES])
-            except EAAError:
+        end, admitted = len(buffer), False
+        while at + HEADER_BYTES < end:
+            kind, length = _HEADER.unpack_from(buffer, at)
+            if kind != _DATA or not 0 < length <= MAX_DATA_BYTES:
                 break
-            count = self._take(len(buffer) - at - HEADER_BYTES)
-            _put_header(buffer[at:], count)
-            at, size = at + HEADER_BYTES + count, size + count
+            # What may come does not change between one frame of DATA and the next.
+            if not (admitted := admitted or self._admits_data()):
+                break
+            at += HEADER_BYTES
+            if length > end - at:
+                self._type, self._left = FrameType.DATA, length
+                length = self._take(end - at)
+                _put_header(buffer[at - HEADER_BYTES :], length)
+            at, size = at + length, size + length
         return buffer[begin:at], size, buffer[at:]
 
     def next(self) -> Frame | None:
@@ -159,6 +167,13 @@ class FrameReader:
             )
         self._type, self._left = kind, length
 
+    def _admits_data(self) -> bool:
+        try:
+            self._admit(FrameType.DATA)
+        except EAAError:
+            return False
+        return True
+
     def _whole(self) -> Frame | None:
         if not self._gather(self._left):
             return None
@@ -191,5 +206,4 @@ class FrameReader:
 
 
 def _put_header(buffer: memoryview, size: int) -> None:
-    buffer[0] = FrameType.DATA
-    buffer[1:HEADER_BYTES] = size.to_bytes(4, "big")
+    _HEADER.pack_into(buffer, 0, FrameType.DATA, size)

@@ -58,7 +58,8 @@ ALPN = b"eaa-attested/1"
 EXPORTER_LABEL = b"EXPORTER-EAA-Attested-Channel-v1"
 BINDER_BYTES = 32
 
-_OPEN = frozenset({Phase.OPEN, Phase.RENEWAL, Phase.RENEWING})
+# A tuple: a member is found by what it is, without its hash, which Enum takes in Python.
+_OPEN = (Phase.OPEN, Phase.RENEWAL, Phase.RENEWING)
 _CODE = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_.-")
 
 
@@ -118,6 +119,11 @@ class Gate:
         return self._phase in _OPEN
 
     @property
+    def sends_at_once(self) -> bool:
+        """Whether application bytes may be sent, and nothing before them."""
+        return self._phase in _OPEN and not self._ended and not self._out
+
+    @property
     def renewing(self) -> bool:
         """Whether a new exchange is under way on the open channel."""
         return self._phase in (Phase.RENEWAL, Phase.RENEWING)
@@ -135,11 +141,11 @@ class Gate:
         self._reader.feed(data)
 
     def pass_on(self, buffer: memoryview) -> tuple[memoryview, int, memoryview]:
-        """The DATA frames that ``buffer`` begins with, as of :meth:`FrameReader.pass_on`: each is admitted.
+        """The DATA frames that ``buffer`` begins with, as of :meth:`FrameReader.pass_on`: admitted here too.
 
         None, as long as the gate is not open or there are events: they come first.
         """
-        if not self.open or self._events:
+        if self._phase not in _OPEN or self._events:
             return buffer[:0], 0, buffer[HEADER_BYTES:]
         return self._reader.pass_on(buffer)
 

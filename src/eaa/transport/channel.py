@@ -76,6 +76,10 @@ class Channel:
         """Take in what came from the network."""
         self._engine.feed(ciphertext)
 
+    def lend(self, ciphertext: memoryview, use: Callable[[], None]) -> None:
+        """As :meth:`feed`, for ``use`` to ask for what came: ``ciphertext`` may change when this returns."""
+        self._engine.lend(ciphertext, use)
+
     def take(self) -> bytes:
         """What is to be sent to the network; each byte is returned once."""
         return bytes(self.take_buffer())
@@ -109,7 +113,7 @@ class Channel:
         """Give ``send`` the DATA frames that have come, for :meth:`send_frames` of another channel.
 
         Only on an open channel of profile ``exporter-v1``, and only when there are no events before them.
-        It is the gate that admits each frame here too.
+        It is the gate that admits frames here too.
 
         Args:
             send: called with frames and how many bytes their bodies have.
@@ -123,13 +127,17 @@ class Channel:
         gate = self._gate
         if not isinstance(gate, Gate) or not gate.open or self._failed:
             return False
-        while len(buffer := self._engine.read_behind(HEADER_BYTES)) > HEADER_BYTES:
-            frames, size, rest = gate.pass_on(buffer)
+        buffer = self._engine.room(HEADER_BYTES)
+        while len(buffer) > HEADER_BYTES:
+            count = self._engine.read_into(buffer[HEADER_BYTES:])
+            frames, size, rest = gate.pass_on(buffer[: HEADER_BYTES + count])
             if size:
                 send(frames, size)
             if rest:
                 gate.feed(bytes(rest))
                 return False
+            if HEADER_BYTES + count < len(buffer):
+                break
         return not self._engine.peer_closed
 
     def end_of_network(self) -> None:
@@ -165,15 +173,26 @@ class Channel:
         """Application bytes to the peer."""
         self._require_gate().send(data)
 
-    def send_frames(self, frames: memoryview) -> None:
+    def send_frames(self, frames: memoryview, socket: int = -1) -> bool:
         """Application bytes to the peer, in whole DATA frames.
+
+        Args:
+            frames: encrypted at once.
+            socket: where all went that was taken, a descriptor that does not block: they go there too, and
+                what it does not take is there to :meth:`take_buffer`.
+
+        Returns:
+            whether there is something to take.
 
         Raises:
             LocalProtocolError: the channel is not open.
+            OSError: of the socket.
         """
-        self._require_gate().send(b"")  # refused if no application bytes may be sent
-        self._flush()  # what was to be sent before
-        self._engine.write(frames)
+        gate = self._require_gate()
+        if not gate.sends_at_once:
+            gate.send(b"")  # refused if no application bytes may be sent
+            self._flush()  # what was to be sent before
+        return self._engine.write_to(socket, frames)
 
     def renew(self) -> None:
         """Begin a new exchange of evidence."""

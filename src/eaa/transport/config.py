@@ -39,7 +39,8 @@ class ChannelConfig:
         max_half_open_per_peer: of them, those from one address, of IPv6 from one /64; ``None``: a quarter.
             A server behind a gateway that hides addresses needs as many as ``max_half_open``.
         max_connections: of one server, open or not; more are closed at once.
-        unread_seconds: how long a peer of a server may take nothing of what waits for it, more than 1 MiB.
+        unread_seconds: how long a peer of a server may take nothing of what waits for it, more than
+            1 MiB, or anything if it is passed on from another channel.
         max_concurrent_collections: how often the attester is asked at a time.
         max_result_seconds: how long a verdict on the same evidence is remembered.
         reattest_seconds: after which both ends show evidence anew on the live connection; ``None``: never.

@@ -1,12 +1,10 @@
-"""TLS without a socket: pyOpenSSL between two memory BIOs. No other module calls a connection of it.
-
-pyOpenSSL's interface makes a buffer for each record, and copies out of it. Where it shows OpenSSL's own
-functions, which it does not promise, bytes are moved by them instead.
+"""TLS without a socket: pyOpenSSL between two memory BIOs. No other module but the mover calls a connection
+of it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from collections.abc import Callable
 
 from OpenSSL import SSL, crypto
 
@@ -14,12 +12,10 @@ from eaa.errors import InternalError, RemoteProtocolError
 from eaa.tls.gate import ALPN, BINDER_BYTES, EXPORTER_LABEL
 from eaa.tls.key import require_key
 from eaa.tls.peer import Profile, Role
+from eaa.transport.mover import MAX_RECORDS_BYTES, feed, make_mover
 
-__all__ = ["MAX_RECORDS_BYTES", "DirectMover", "Mover", "PublicMover", "TlsEngine", "make_mover"]
+__all__ = ["TlsEngine"]
 
-#: What is moved at a time: more does not stay in the processor's cache on its way through OpenSSL, and
-#: with less the interpreter costs more than the encryption.
-MAX_RECORDS_BYTES = 128 * 1024
 #: What one record can hold, of which OpenSSL may have had all but the end before.
 _RECORD_BYTES = 16 * 1024
 _TLS13 = "TLSv1.3"
@@ -42,9 +38,11 @@ class TlsEngine:
 
     def feed(self, ciphertext: bytes | memoryview) -> None:
         """Take in what came from the network."""
-        view = memoryview(ciphertext)
-        while view:
-            view = view[self._connection.bio_write(view) :]
+        feed(self._connection, ciphertext)
+
+    def lend(self, ciphertext: memoryview, use: Callable[[], None]) -> None:
+        """As :meth:`feed`, for ``use`` to read: ``ciphertext`` may change when this returns."""
+        self._mover.lend(self._connection, ciphertext, use)
 
     def take(self) -> bytes:
         """What is to be sent to the network; each byte is returned once."""
@@ -72,34 +70,59 @@ class TlsEngine:
         return True
 
     def read(self) -> bytes:
-        """Bytes of the peer, at most 144 KiB; empty if more must come first, or the peer closed.
+        """Bytes of the peer, at most 272 KiB; empty if more must come first, or the peer closed.
 
         Raises:
             RemoteProtocolError: a record is not the peer's.
         """
-        return bytes(self.read_behind(0))
+        room = self.room()
+        return bytes(room[: self.read_into(room)]) if room else b""
 
-    def read_behind(self, free: int) -> memoryview:
-        """As :meth:`read`, in a buffer of its own behind ``free`` bytes for whoever uses it.
+    def room(self, free: int = 0) -> memoryview:
+        """A new buffer for :meth:`read_into`, behind ``free`` bytes for whoever uses it.
+
+        As long as nothing has come that could be read, it is of those alone.
+        """
+        waiting = self._mover.waiting(self._connection)
+        more = min(waiting, MAX_RECORDS_BYTES) + _RECORD_BYTES if waiting else 0
+        return self._mover.buffer(free + more)
+
+    def read_into(self, room: memoryview) -> int:
+        """As :meth:`read`, into ``room``: how many bytes. It was all for now if they do not fill it.
 
         Of what came with a record that is refused nothing is returned: somebody is on the way.
         """
-        waiting = self._mover.waiting(self._connection)
-        if not waiting:
-            return memoryview(bytes(free))
-        buffer = self._mover.buffer(free + min(waiting, MAX_RECORDS_BYTES) + _RECORD_BYTES)
         try:
-            count, closed = self._mover.read(self._connection, buffer[free:])
+            count, closed = self._mover.read(self._connection, room)
         except SSL.Error as error:
             raise _tls_error("a record was refused", error) from error
         if closed:
             self.peer_closed = True
-        return buffer[: free + count]
+        return count
 
     def write(self, data: bytes | memoryview) -> None:
         """Bytes for the peer, encrypted at once; :meth:`take` has them."""
         try:
             self._connection.sendall(data)
+        except SSL.Error as error:
+            raise _tls_error("nothing can be sent", error) from error
+
+    def write_to(self, socket: int, data: memoryview) -> bool:
+        """As :meth:`write`, to a socket; what it does not take is there to :meth:`take`.
+
+        Args:
+            socket: a descriptor that does not block, and all that was taken is written to; -1 for none.
+            data: bytes for the peer.
+
+        Returns:
+            whether there is something to take.
+
+        Raises:
+            RemoteProtocolError: as :meth:`write`.
+            OSError: of the socket.
+        """
+        try:
+            return self._mover.write(self._connection, data, socket)
         except SSL.Error as error:
             raise _tls_error("nothing can be sent", error) from error
 
@@ -145,114 +168,6 @@ class TlsEngine:
             raise RemoteProtocolError(
                 f"the peer does not speak the gate: ALPN is {negotiated!r}", detail="alpn"
             )
-
-
-class Mover(Protocol):
-    """Moves bytes between a connection and buffers."""
-
-    def waiting(self, connection: SSL.Connection) -> int:
-        """How many bytes there are to be read, of records or out of them."""
-
-    def buffer(self, size: int) -> memoryview:
-        """``size`` bytes to write to, whatever they are."""
-
-    def read(self, connection: SSL.Connection, buffer: memoryview) -> tuple[int, bool]:
-        """Bytes of the peer into ``buffer``: how many, and whether the peer closed after them.
-
-        Raises:
-            SSL.Error: a record is not the peer's.
-        """
-
-    def take(self, connection: SSL.Connection) -> bytes | memoryview:
-        """What is to be sent."""
-
-
-class PublicMover:
-    """By pyOpenSSL's interface."""
-
-    def waiting(self, connection: SSL.Connection) -> int:
-        return MAX_RECORDS_BYTES
-
-    def buffer(self, size: int) -> memoryview:
-        return memoryview(bytearray(size))
-
-    def read(self, connection: SSL.Connection, buffer: memoryview) -> tuple[int, bool]:
-        count = 0
-        try:
-            while count < len(buffer):
-                count += connection.recv_into(buffer[count:])
-        except SSL.ZeroReturnError:
-            return count, True
-        except SSL.WantReadError:
-            pass
-        return count, False
-
-    def take(self, connection: SSL.Connection) -> bytes | memoryview:
-        chunks: list[bytes] = []
-        try:
-            while True:
-                chunks.append(connection.bio_read(MAX_RECORDS_BYTES))
-        except SSL.WantReadError:
-            return b"".join(chunks)
-
-
-class DirectMover:
-    """By OpenSSL's functions. ``lib`` and ``ffi`` are pyOpenSSL's.
-
-    Raises:
-        AttributeError: it does not show them.
-    """
-
-    def __init__(self, lib: Any, ffi: Any) -> None:
-        self._read, self._pending, self._get_error = lib.SSL_read, lib.SSL_pending, lib.SSL_get_error
-        self._want_read = lib.SSL_ERROR_WANT_READ
-        self._bio_read, self._bio_data, self._null = lib.BIO_read, lib.BIO_get_mem_data, ffi.NULL
-        self._pointer, self._view = ffi.from_buffer, ffi.buffer
-        self._new = ffi.new_allocator(should_clear_after_alloc=False)
-        for name in ("_ssl", "_into_ssl", "_from_ssl", "_raise_ssl_error"):
-            getattr(SSL.Connection(SSL.Context(SSL.TLS_METHOD)), name)
-
-    def waiting(self, connection: Any) -> int:
-        return cast("int", self._bio_data(connection._into_ssl, self._null) + self._pending(connection._ssl))
-
-    def buffer(self, size: int) -> memoryview:
-        return memoryview(self._view(self._new("char[]", size)))
-
-    def read(self, connection: Any, buffer: memoryview) -> tuple[int, bool]:
-        ssl, size, count = connection._ssl, len(buffer), 0
-        # Released in any case: a frame of an exception that held it would crash the garbage collector.
-        with self._pointer(buffer) as start:
-            while count < size:
-                got = self._read(ssl, start + count, size - count)
-                if got <= 0:
-                    return count, self._ended(connection, got)
-                count += got
-        return count, False
-
-    def take(self, connection: Any) -> bytes | memoryview:
-        size = self._bio_data(connection._from_ssl, self._null)
-        if not size:
-            return b""
-        memory = self._new("char[]", size)
-        return memoryview(self._view(memory, self._bio_read(connection._from_ssl, memory, size)))
-
-    def _ended(self, connection: Any, result: int) -> bool:
-        """Whether the peer closed; else more must come first."""
-        if self._get_error(connection._ssl, result) == self._want_read:
-            return False
-        try:
-            connection._raise_ssl_error(connection._ssl, result)
-        except SSL.ZeroReturnError:
-            return True
-        return False  # pragma: no cover - it raises
-
-
-def make_mover(lib: object, ffi: object) -> Mover:
-    """The quickest that pyOpenSSL, which has ``lib`` and ``ffi``, allows."""
-    try:
-        return DirectMover(lib, ffi)
-    except AttributeError:
-        return PublicMover()
 
 
 def _session_reused(connection: SSL.Connection) -> bool:

@@ -23,6 +23,8 @@ class Outgoing:
         self._transport, self._loop = transport, loop
         self._unread = 0  # bytes of answers, which _MAX_UNREAD_BYTES bounds
         self._written = 0  # bytes in all
+        self._low_water = _LOW_WATER_BYTES
+        self._socket = -1
         self._lingering: asyncio.TimerHandle | None = None
         self._expecting: asyncio.TimerHandle | None = None
         transport.set_write_buffer_limits(HIGH_WATER_BYTES, _LOW_WATER_BYTES)
@@ -41,8 +43,24 @@ class Outgoing:
         self._unread = 0
         return False
 
+    def hold_nothing(self) -> None:
+        """From now on, the application waits as soon as anything does and until nothing does.
+
+        Nothing changes on a loop other than asyncio's: there an empty buffer does not say that all that
+        was written is with the kernel.
+        """
+        if isinstance(self._loop, asyncio.SelectorEventLoop) and not self._transport.is_closing():
+            self._low_water = 0
+            self._transport.set_write_buffer_limits(0)
+            self._socket = self._transport.get_extra_info("socket").fileno()
+
+    @property
+    def socket(self) -> int:
+        """Where the next bytes may be written past the transport, a descriptor; -1 while they may not."""
+        return -1 if self._transport.get_write_buffer_size() else self._socket
+
     def expect_reading(self, seconds: float, unread: Callable[[], None]) -> None:
-        """Call ``unread`` if nothing is taken for that long while more waits than the low water."""
+        """Call ``unread`` if nothing is taken for that long while it has to wait."""
         if self._expecting is None:
             self._expect(seconds, unread, self._taken())
 
@@ -53,7 +71,8 @@ class Outgoing:
         self._linger(0)
 
     def gone(self) -> None:
-        """The connection is lost."""
+        """The connection is lost, and its descriptor closed next."""
+        self._socket = -1
         if self._lingering is not None:
             self._lingering.cancel()
         self._expect_no_more()
@@ -66,7 +85,7 @@ class Outgoing:
 
     def _look(self, seconds: float, unread: Callable[[], None], before: int) -> None:
         self._expecting = None
-        if self._transport.get_write_buffer_size() <= _LOW_WATER_BYTES:
+        if self._transport.get_write_buffer_size() <= self._low_water:
             return
         taken = self._taken()
         if taken == before:

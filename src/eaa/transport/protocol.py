@@ -24,7 +24,6 @@ from eaa.tls.gate_events import (
 from eaa.tls.peer import PeerIdentity, Role
 from eaa.transport.channel import Channel
 from eaa.transport.endpoint import Endpoint
-from eaa.transport.engine import MAX_RECORDS_BYTES
 from eaa.transport.failures import as_eaa_error, log_failure, log_opened
 from eaa.transport.half_open import HalfOpen
 from eaa.transport.outgoing import Outgoing
@@ -100,8 +99,15 @@ class ChannelProtocol(asyncio.BufferedProtocol):
 
     def send_frames(self, frames: memoryview) -> None:
         """As :meth:`send`, of whole DATA frames."""
-        self._require_channel().send_frames(frames)
-        self._flush(answer=False)
+        channel = self._require_channel()
+        try:
+            waits = channel.send_frames(frames, self._writer.socket if self._writer else -1)
+        except OSError as error:
+            self._failed(as_eaa_error(error))
+            self.cut()
+        else:
+            if waits:
+                self._flush(answer=False)
 
     def finish(self) -> None:
         """No more is sent; the peer's bytes may still come."""
@@ -122,9 +128,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
             if self._channel is not None:
                 self._channel.fail(error)
                 self._flush()
-            if self._role is Role.SERVER:
-                log_failure(error, self._role, self._peer_address())
-            self._end(error)
+            self._failed(error)
 
     def cut(self) -> None:
         """Drop the connection with all that waits to be sent."""
@@ -178,7 +182,7 @@ class ChannelProtocol(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         data = receive_buffer()[:nbytes]
         if self._channel is not None:
-            self._fed(self._channel, data)
+            self._channel.lend(data, self._came)
         elif not self._over:
             # uvloop cannot pause reading from the start.
             self._before += data
@@ -198,10 +202,10 @@ class ChannelProtocol(asyncio.BufferedProtocol):
             error = as_eaa_error(exc) if exc else None
             if error is None:
                 self.eof_received()
-            if not self._over:
-                if error is not None and self._role is Role.SERVER:
-                    log_failure(error, self._role, self._peer_address())
-                self._end(error)
+            if not self._over and error is not None:
+                self._failed(error)
+            elif not self._over:
+                self._end(None)
         if self._writer is not None:
             self._writer.gone()
         if self._counted and self._half_open is not None:
@@ -226,21 +230,16 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         self._channel.feed(bytes(self._before))
         self._before.clear()
 
-    def _fed(self, channel: Channel, data: memoryview) -> None:
-        for start in range(0, len(data), MAX_RECORDS_BYTES):
-            if self._over:
-                return
-            channel.feed(data[start : start + MAX_RECORDS_BYTES])
-            if not self._passed_on(channel):
-                self._pump()
-        self._flush()
-
-    def _passed_on(self, channel: Channel) -> bool:
+    def _came(self) -> None:
+        if self._over:
+            return
         try:
-            return not self._over and self.pass_on(channel)
+            done = self.pass_on(self._require_channel())
         except Exception as error:
             self.abort(as_eaa_error(error))
-            return True
+        else:
+            if not done:
+                self._pump()
 
     def _pump(self) -> None:
         channel = self._require_channel()
@@ -350,6 +349,11 @@ class ChannelProtocol(asyncio.BufferedProtocol):
         if not self._writer.write(self._channel.take_buffer(), answer=answer):
             self.abort(RemoteProtocolError("the peer does not read what it asks for", detail="unread"))
             self.cut()
+
+    def _failed(self, error: EAAError) -> None:
+        if self._role is Role.SERVER:
+            log_failure(error, self._role, self._peer_address())
+        self._end(error)
 
     def _end(self, error: EAAError | None) -> None:
         self._over = True

@@ -251,12 +251,19 @@ class StreamProtocol(ChannelProtocol):
         if not (ended := self._peer_ended or self._over):
             self.reader.feed_eof()  # what comes from now on is the pipe's
         pipe.send(await self.reader.read())
-        self._outgoing = sink._incoming = pipe
+        self._outgoing = pipe
+        sink.take_from(pipe)
         if ended:
             pipe.end()
         elif not sink.writable.is_set():
             pipe.pause()
         await pipe.done
+
+    def take_from(self, pipe: Pipe) -> None:
+        """All that is sent to the peer comes from ``pipe``: it is to wait there, and not here."""
+        self._incoming = pipe
+        if self._writer is not None:
+            self._writer.hold_nothing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._connections.add(self)

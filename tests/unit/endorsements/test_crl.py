@@ -54,6 +54,16 @@ def test_a_negative_serial_is_no_other_ones() -> None:
     assert not parsed.revokes(-1)
 
 
+@pytest.mark.parametrize("octets", ["80000001", "80000000", "ff7fffff"])
+def test_a_negative_serial_that_is_listed_is_revoked(octets: str) -> None:
+    """RFC 5280 allows none; an issuer that wrote one revokes what it is the number of."""
+    tbs = parse_crl(crl(serials=(0x7F000001,))).tbs.replace(b"\x7f\x00\x00\x01", bytes.fromhex(octets))
+    parsed = parse_crl(rebuilt(tbs, SIGNATURE))
+    (listed,) = parsed.revoked_serials
+    assert parsed.revokes(listed)
+    assert not parsed.revokes(listed + 1)
+
+
 def test_known_extensions() -> None:
     der = crl(extensions=((x509.CRLNumber(3), True),))
     assert parse_crl(der).number == 3

@@ -105,3 +105,14 @@ def test_what_only_the_gate_with_frames_has() -> None:
     for step in steps:
         with pytest.raises(UsageError):
             step()
+
+
+def test_nothing_is_sent_at_once_before_what_waits_or_after_the_end() -> None:
+    gate = opened()
+    assert gate.sends_at_once
+    gate.send(b"first")
+    assert not gate.sends_at_once
+    gate.take()
+    assert gate.sends_at_once
+    gate.finish()
+    assert not gate.sends_at_once

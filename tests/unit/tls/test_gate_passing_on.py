@@ -75,3 +75,18 @@ def test_data_after_the_end_of_the_data_is_refused() -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         events(gate, DATA)
     assert caught.value.code == "remote_protocol.out_of_order"
+
+
+def test_frames_of_another_channel_are_sent_at_once_only_if_nothing_goes_before_them() -> None:
+    gate = exchanging()
+    gate.take()
+    assert not gate.sends_at_once
+    events(gate, frame(FrameType.ACCEPT))
+    assert gate.sends_at_once
+    gate.renew()
+    assert not gate.sends_at_once
+    gate.take()
+    assert gate.sends_at_once
+    gate.finish()
+    gate.take()
+    assert not gate.sends_at_once

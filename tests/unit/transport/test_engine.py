@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import gc
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from eaa.errors import RemoteProtocolError
-from eaa.tls.peer import Profile, Role
 from eaa.transport import engine
-from eaa.transport.context import make_context
-from eaa.transport.engine import MAX_RECORDS_BYTES, DirectMover, Mover, PublicMover, TlsEngine, make_mover
-from eaa.transport.identity import plain_certificate
+from eaa.transport.mover import MAX_RECORDS_BYTES, DirectMover, PublicMover, make_mover
+from tests.fakes.engines import Pair, connected, read_all
 
 LIB, FFI = vars(SSL)["_lib"], vars(SSL)["_ffi"]
-KEY = ec.generate_private_key(ec.SECP256R1())
-Pair = tuple[TlsEngine, TlsEngine]
 
 
 @pytest.fixture(params=[PublicMover(), DirectMover(LIB, FFI)], ids=["public", "direct"])
 def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pair:
-    """A client and a server after the handshake."""
-    mover: Mover = request.param
-    monkeypatch.setattr(engine, "_MOVER", mover)
-    now = datetime.now(UTC).replace(microsecond=0)
-    certificate = plain_certificate(
-        KEY, not_before=now - timedelta(hours=1), not_after=now + timedelta(hours=1)
-    )
-    client, server = (
-        TlsEngine(
-            make_context(
-                role, Profile.EXPORTER_V1, certificate=certificate, key=KEY, demand_certificate=True
-            ),
-            role,
-            Profile.EXPORTER_V1,
-        )
-        for role in (Role.CLIENT, Role.SERVER)
-    )
-    while not (client.handshake() & server.handshake()):
-        server.feed(client.take())
-        client.feed(server.take())
-    client.feed(server.take())
-    assert client.read() == b""
-    return client, server
-
-
-def read_all(end: TlsEngine) -> bytes:
-    return b"".join(iter(end.read, b""))
+    monkeypatch.setattr(engine, "_MOVER", request.param)
+    return connected()
 
 
 @pytest.mark.parametrize("size", [1, 16384, 16385, MAX_RECORDS_BYTES, 3 * MAX_RECORDS_BYTES + 7])
@@ -76,10 +45,10 @@ def test_a_record_that_came_in_parts(pair: Pair) -> None:
 
 def test_bytes_are_put_behind_what_is_free(pair: Pair) -> None:
     client, server = pair
-    assert len(server.read_behind(5)) == 5
     client.write(b"hello")
     server.feed(client.take())
-    buffer = server.read_behind(5)
+    buffer = server.room(5)
+    buffer = buffer[: 5 + server.read_into(buffer[5:])]
     assert bytes(buffer[5:]) == b"hello"
     buffer[:5] = b"12345"
     assert bytes(buffer) == b"12345hello"

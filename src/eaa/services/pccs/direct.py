@@ -41,6 +41,7 @@ class Direct:
         self._bytes = 0
         self._prefix, self._count = secrets.token_hex(8), 0
         self.served = 0
+        self.cleared = 0  # how often
 
     def __len__(self) -> int:
         return len(self._made)
@@ -83,6 +84,7 @@ class Direct:
         """Something changed."""
         self._made.clear()
         self._bytes = 0
+        self.cleared += 1
 
     def _drop(self, target: bytes) -> None:
         made = self._made.pop(target, None)

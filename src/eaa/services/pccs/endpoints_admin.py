@@ -22,6 +22,7 @@ from eaa.services.pccs.appraisal_policy import parse_appraisal_policy
 from eaa.services.pccs.call import Call, require_hexadecimal
 from eaa.services.pccs.config import Mode, Tokens
 from eaa.services.pccs.endpoints_intel import Endpoint
+from eaa.services.pccs.http_app import PEER
 from eaa.services.pccs.platforms import PlatformStock
 from eaa.services.pccs.refresher import Refresher
 from eaa.services.pccs.registration import Registrar, as_json, parse_registration
@@ -131,6 +132,8 @@ class AdminEndpoints:
                 field="type",
                 detail="parameter",
             )
+        # What strangers may cause upstream is bounded by address, not what an administrator asks for.
+        PEER.set("")
         if kind:
             errors = await self._refresh_platforms(_fmspcs(f"[{call.query.get('fmspc', '')}]", "fmspc"))
         else:

@@ -24,6 +24,7 @@ __all__ = ["VendorEndpoints"]
 
 _DER, _PEM = "application/octet-stream", "application/x-pem-file"
 _LEVELS = ("blspl", "teespl", "snpspl", "ucodespl")
+_MAX_DIGITS = 4
 
 
 class VendorEndpoints:
@@ -87,7 +88,7 @@ def _product(call: Call) -> SnpProduct:
 
 def _level(call: Call, name: str) -> int:
     text = call.query.get(name, "")
-    if not text.isascii() or not text.isdecimal() or int(text[:4]) > 0xFF:
+    if not text.isascii() or not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) > 0xFF:
         raise FormatError(
             f"expected a patch level from 0 to 255, came {text!a:.40}", what="request", field=name,
             spec="[AMD-KDS 4]", detail="parameter",

@@ -97,6 +97,7 @@ class PccsApp:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[str, Answer]:
         """Under what it is counted, and the answer."""
         route: Route | None = None
+        cleared = self._direct.cleared
         try:
             if self._active > self._max_requests:
                 raise LimitExceeded("too many requests are under way", detail="rate", retry_after=1)
@@ -119,7 +120,9 @@ class PccsApp:
             answer = refused(InternalError("an error that nobody expected"))
         if route is not None and route.version == 3:
             answer = Answer(answer.status, (*answer.headers, V3_WARNING), answer.body, answer.until)
-        if route is not None and scope["method"] == "GET" and answer.until is not None:
+        # An answer that was begun before something changed may be of what was there then.
+        unchanged = cleared == self._direct.cleared
+        if route is not None and scope["method"] == "GET" and answer.until is not None and unchanged:
             self._direct.put(_target(scope), answer)
         return route.path if route else "other", answer
 

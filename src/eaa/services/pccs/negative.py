@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from eaa.errors import EAAError
+from eaa.provider.remembered import remembered
 
 __all__ = ["Negatives"]
 
@@ -32,7 +33,7 @@ class Negatives:
             return
         until, error = found
         if self._clock() < until:
-            raise error.with_traceback(None)
+            raise remembered(error)
         del self._errors[key]
 
     def missing(self, key: str, error: EAAError, duration: timedelta) -> None:
@@ -51,6 +52,6 @@ class Negatives:
         if not duration:
             return
         self._errors.pop(key, None)
-        self._errors[key] = (self._clock() + duration, error.with_traceback(None))
+        self._errors[key] = (self._clock() + duration, remembered(error))
         if len(self._errors) > _MAX_REMEMBERED:
             self._errors.popitem(last=False)

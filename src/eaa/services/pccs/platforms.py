@@ -13,7 +13,14 @@ from eaa.endorsements.pck import parse_pck_extension
 from eaa.endorsements.subject import PckCrlSubject, RootCaCrlSubject, TcbInfoSubject
 from eaa.endorsements.tcb_info import TcbInfo, parse_tcb_info
 from eaa.endorsements.x509 import parse_certificate, parse_certificate_chain
-from eaa.errors import EAAError, EndorsementError, EndorsementNotFound, FormatError
+from eaa.errors import (
+    EAAError,
+    EndorsementError,
+    EndorsementNotFound,
+    FormatError,
+    UnsupportedError,
+    VerificationError,
+)
 from eaa.provider.single_flight import SingleFlight
 from eaa.services.pccs.schedule import never, platform_due
 from eaa.services.pccs.selection import Candidate, select_certificate, svns_of_raw
@@ -32,6 +39,10 @@ from eaa.storage.collateral.records import (
 __all__ = ["Certified", "PlatformStock", "chain_name"]
 
 _LOG = logging.getLogger("eaa.pccs")
+#: Of one platform. It has a new one with each update of microcode or PCE; anybody may ask for any other.
+_MAX_RAW_TCBS = 64
+#: What came is wrong, or not all is there. Other errors are ours, or of who asked, and not of who asks next.
+_WRONG = (VerificationError, UnsupportedError, FormatError, EndorsementNotFound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +118,8 @@ class PlatformStock:
             bytes.fromhex(question.manifest), now, platform_due(now, self._refresh, self._stock.spread()),
         )  # fmt: skip
         missing = len(found) < len(answer.certificates)
-        own = _raw_of(question) if self._register_missing or not missing else ()
+        remembers = _remembers(raw, question)
+        own = _raw_of(question) if remembers and (self._register_missing or not missing) else ()
         pairs = {(item.cpu_svn, item.pce_svn) for item in (*raw, *own)}
         certificates = [
             PckCertificate(item.tcbm, item.der) for item in answer.certificates if item.der is not None
@@ -117,7 +129,8 @@ class PlatformStock:
             chosen = [RawTcb(*pair, item.tcbm) for pair, item in best.items() if item is not None]
             await self._database.platforms.put(platform, certificates, chosen)
         else:
-            chosen = [RawTcb(question.cpu_svn, question.pce_svn, certificates[0].tcbm)]
+            best_one = RawTcb(question.cpu_svn, question.pce_svn, certificates[0].tcbm)
+            chosen = [best_one] if remembers else []
             await self._database.platforms.add(platform, certificates, chosen)
         if self._register_missing:
             await self._keep_missing(question, answer)
@@ -164,7 +177,8 @@ class PlatformStock:
             platform = await self.keep(question, answer, raw, may_fetch=True)
         except EAAError as error:
             _LOG.error("certificates of a platform are not kept: %s: %s", error.code, error)
-            self._stock.negatives.wrong(key, error)
+            if isinstance(error, _WRONG):
+                self._stock.negatives.wrong(key, error)
             self._stock.events.fetched("intel", error)
             raise
         self._stock.events.fetched("intel", None)
@@ -239,9 +253,10 @@ class PlatformStock:
                 f"{question.pce_svn}: refresh the platform's certificates",
                 detail="cache",
             )
-        await self._database.platforms.choose(
-            platform.qe_id, platform.pce_id, RawTcb(question.cpu_svn, question.pce_svn, best.tcbm)
-        )
+        if _remembers(await self._database.platforms.raw_tcbs(platform.qe_id, platform.pce_id), question):
+            await self._database.platforms.choose(
+                platform.qe_id, platform.pce_id, RawTcb(question.cpu_svn, question.pce_svn, best.tcbm)
+            )
         der = next(item.der for item in kept if item.tcbm == best.tcbm)
         return Served(best.tcbm, der, platform.fmspc, platform.ca)
 
@@ -267,6 +282,12 @@ def _best(
 ) -> Candidate | None:
     raw = svns_of_raw(cpu_svn, pce_svn)
     return select_certificate(raw, tuple(candidates), info, bytes.fromhex(pce_id))
+
+
+def _remembers(known: Sequence[RawTcb], question: PckQuestion) -> bool:
+    """Whether the raw TCB of ``question`` is one of ``known``, or there is room for it."""
+    own = question.cpu_svn, question.pce_svn
+    return len(known) < _MAX_RAW_TCBS or own in {(item.cpu_svn, item.pce_svn) for item in known}
 
 
 def _raw_of(question: PckQuestion) -> tuple[RawTcb, ...]:

@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from eaa.endorsements.subject import Subject, TcbInfoSubject, parse_subject
-from eaa.errors import EAAError, FormatError, ProviderError, StorageError, VerificationError
+from eaa.endorsements.subject import TcbInfoSubject, parse_subject
+from eaa.errors import (
+    EAAError,
+    EndorsementNotFound,
+    EndorsementStale,
+    FormatError,
+    InternalError,
+    StorageError,
+)
 from eaa.services.pccs.platforms import PlatformStock
 from eaa.services.pccs.schedule import recovery_due, retry_due
 from eaa.services.pccs.stock import Stock, vendor_of
 from eaa.services.pccs.upstream import PckQuestion
 from eaa.storage.collateral.records import Document, Platform
+from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["Refresher", "question_of"]
 
@@ -75,7 +83,7 @@ class Refresher:
         except FormatError:  # of a version that has ended, or a chain: there is nothing to ask for
             await stock.database.documents.failed(document.name, now + timedelta(days=36500))
             return None
-        error = await self._tried(subject)
+        error = await _tried(stock.fetch(subject)) or await self._still_due(document, now)
         stock.events.refreshed("document", error)
         if error is not None:
             pause = stock.breakers[vendor_of(subject)].pause()
@@ -91,17 +99,14 @@ class Refresher:
     async def platform(self, platform: Platform) -> EAAError | None:
         """Fetch the certificates of one anew; why it failed, if it did."""
         stock, now = self._stock, self._stock.clock()
-        error: EAAError | None = None
-        try:
-            if platform.enc_ppid or platform.manifest:
-                await self._fetch_platform(platform)
-            else:  # an administrator has put it, and nobody could ask for it
-                await stock.database.platforms.failed(
-                    platform.qe_id, platform.pce_id, now + timedelta(days=36500)
-                )
-                return None
-        except (ProviderError, VerificationError) as caught:
-            error = caught
+        if not platform.enc_ppid and not platform.manifest:
+            # An administrator has put it, and nobody could ask for it.
+            await stock.database.platforms.failed(
+                platform.qe_id, platform.pce_id, now + timedelta(days=36500)
+            )
+            return None
+        error = await _tried(self._fetch_platform(platform))
+        if error is not None:
             pause = stock.breakers["intel"].pause()
             due = retry_due(now, platform.failures, stock.spread(), not_before=pause)
             await stock.database.platforms.failed(platform.qe_id, platform.pce_id, due)
@@ -113,15 +118,19 @@ class Refresher:
         if not self._stock.upstream.selects:
             await self._platforms.fetch(question_of(platform))
             return
+        if not raw:
+            raise EndorsementNotFound(
+                "no raw TCB of the platform is known, by which a PCCS is asked", detail="pccs_question"
+            )
         for item in raw:
             await self._platforms.fetch(question_of(platform, item.cpu_svn, item.pce_svn))
 
-    async def _tried(self, subject: Subject) -> EAAError | None:
-        try:
-            await self._stock.fetch(subject)
-        except (ProviderError, VerificationError) as error:
-            return error
-        return None
+    async def _still_due(self, document: Document, now: datetime) -> EAAError | None:
+        """What came was not kept if ``document`` is due as it was: it was older."""
+        kept = await self._stock.database.documents.read(document.name)
+        if kept is None or kept.refresh_at > now:
+            return None
+        return EndorsementStale(f"{document.name}: what came is older than what is there", detail="rollback")
 
     async def _recovered(self, subject: TcbInfoSubject, before: Document) -> None:
         """A higher evaluation number has new levels, for which there are new certificates."""
@@ -156,6 +165,24 @@ class Refresher:
                 _LOG.error("nothing was fetched anew: %s", error)
                 pause = 10.0
             await asyncio.sleep(max(0.2, pause))
+
+
+async def _tried(work: Awaitable[object]) -> EAAError | None:
+    """Why ``work`` failed, if it did: one document, or platform, does not keep the others from theirs.
+
+    Raises:
+        StorageError
+    """
+    try:
+        await work
+    except StorageError:
+        raise
+    except EAAError as error:
+        return error
+    except Exception as error:
+        log_unexpected(_LOG, "fetching anew", error)
+        return InternalError("an error that nobody expected")
+    return None
 
 
 def question_of(platform: Platform, cpu_svn: str = "", pce_svn: str = "") -> PckQuestion:

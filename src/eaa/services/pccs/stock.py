@@ -56,6 +56,8 @@ _LEASE = timedelta(seconds=90)
 _LOOK_SECONDS = 0.05
 #: A chip's certificate for one TCB does not change, and its vendor answers few questions.
 _OF_CHIPS = timedelta(days=180)
+#: An upstream that answers so is there, and refuses this question: anybody may ask what it refuses.
+_REFUSALS = frozenset(range(400, 500)) - {408, 425, 429}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Stock:
         self.negatives = Negatives(clock)
         self._flights: SingleFlight[Document] = SingleFlight()
         self._memory: OrderedDict[str, Document] = OrderedDict()
+        self._forgotten = 0  # how often
 
     async def document(self, subject: Subject, *, version: int = 4, may_fetch: bool) -> Document:
         """The document of ``subject``, valid now.
@@ -183,6 +186,7 @@ class Stock:
     def forget(self) -> None:
         """Read everything anew from the database: another process has changed it."""
         self._memory.clear()
+        self._forgotten += 1
 
     async def close(self) -> None:
         """End what is under way."""
@@ -191,8 +195,9 @@ class Stock:
     async def _held(self, name: str) -> Document | None:
         document = self._memory.get(name)
         if document is None:
+            forgotten = self._forgotten
             document = await self.database.documents.read(name)
-            if document is not None:
+            if document is not None and forgotten == self._forgotten:
                 self._remember(document)
         return document
 
@@ -226,10 +231,11 @@ class Stock:
             document = await self.put(subject, fetched)
         except EndorsementStale as error:
             _LOG.warning("%s: kept what is there: %s", subject.key, error)
+            self.events.fetched(vendor, error)
             held = await self._held(subject.key)
             if held is None or self.clock() > held.expires_at:
+                self.negatives.wrong(subject.key, error)
                 raise
-            self.events.fetched(vendor, error)
             return held
         except (VerificationError, UnsupportedError, EndorsementNotFound) as error:
             _LOG.error("%s: what came is not kept: %s: %s", subject.key, error.code, error)
@@ -255,8 +261,12 @@ class Stock:
             self.events.fetched(vendor, error)
             raise
         except EndorsementUnavailable as error:
-            pause = error.fields.get("retry_after_seconds")
-            breaker.failed(pause if isinstance(pause, int | float) else None)
+            if error.fields.get("status") in _REFUSALS:
+                breaker.succeeded()
+                self.negatives.wrong(key, error)
+            else:
+                pause = error.fields.get("retry_after_seconds")
+                breaker.failed(pause if isinstance(pause, int | float) else None)
             self.events.fetched(vendor, error)
             _LOG.warning("%s: %s: %s", key, error.code, error)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Sequence
 
@@ -29,7 +30,7 @@ from eaa.services.pccs.upstream import PckAnswer, PckQuestion, WireCertificate
 __all__ = ["HttpUpstream", "open_upstream"]
 
 _PCS_PATH = "/sgx/certification/v4/"
-_QE_ID_BYTES = 16
+_QE_ID = re.compile("[0-9A-F]{32}")
 
 
 class HttpUpstream:
@@ -134,12 +135,14 @@ def _api_key(section: UpstreamSection) -> str:
 
 
 def _as_pccs_asks(question: PckQuestion) -> tuple[PckCertificateSubject, bytes]:
-    qe_id = bytes.fromhex(question.qe_id) if len(question.qe_id) == 2 * _QE_ID_BYTES else b""
-    if not qe_id or not question.cpu_svn:
+    if not _QE_ID.fullmatch(question.qe_id) or not question.cpu_svn:
         raise EndorsementNotFound("a PCCS is asked by QE id and raw TCB", detail="pccs_question")
     pce_svn = int.from_bytes(bytes.fromhex(question.pce_svn), "little")
     return PckCertificateSubject(
-        qe_id, bytes.fromhex(question.pce_id), bytes.fromhex(question.cpu_svn), pce_svn
+        bytes.fromhex(question.qe_id),
+        bytes.fromhex(question.pce_id),
+        bytes.fromhex(question.cpu_svn),
+        pce_svn,
     ), bytes.fromhex(question.enc_ppid)
 
 

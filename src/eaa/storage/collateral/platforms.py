@@ -99,6 +99,8 @@ class Platforms:
 
         def work(connection: Connection) -> None:
             _upsert(connection, table, ["qe_id", "pce_id"], _row(platform))
+            if _changes(connection, platform, certificates, chosen):
+                advance_generation(connection)
             for item in certificates:
                 row = {"qe_id": platform.qe_id, "pce_id": platform.pce_id, "tcbm": item.tcbm, "der": item.der}
                 _upsert(connection, pck_certs, ["qe_id", "pce_id", "tcbm"], row)
@@ -165,6 +167,24 @@ class Platforms:
         """How many there are."""
         rows = await self._backend.rows(select(func.count()).select_from(table))
         return int(rows[0][0])
+
+
+def _changes(
+    connection: Connection,
+    platform: Platform,
+    certificates: Sequence[PckCertificate],
+    chosen: Sequence[RawTcb],
+) -> bool:
+    """Whether these certificates and choices take the place of others: somebody may have had those."""
+    certs, tcbs = pck_certs.c, platform_tcbs.c
+    key = platform.qe_id, platform.pce_id
+    of_certs = select(certs.tcbm, certs.der).where(certs.qe_id == key[0], certs.pce_id == key[1])
+    of_tcbs = select(tcbs.cpu_svn, tcbs.pce_svn, tcbs.tcbm).where(tcbs.qe_id == key[0], tcbs.pce_id == key[1])
+    kept = {row.tcbm: row.der for row in connection.execute(of_certs)}
+    best = {(cpu_svn, pce_svn): tcbm for cpu_svn, pce_svn, tcbm in connection.execute(of_tcbs)}
+    return any(kept.get(item.tcbm, item.der) != item.der for item in certificates) or any(
+        best.get((item.cpu_svn, item.pce_svn), item.tcbm) != item.tcbm for item in chosen
+    )
 
 
 def _choose(connection: Connection, qe_id: str, pce_id: str, item: RawTcb) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import astuple
 
 from sqlalchemy import Connection, select, update
 
@@ -17,9 +18,9 @@ from eaa.storage.database.inserts import insert
 __all__ = ["AppraisalPolicies", "Registrations"]
 
 _KEY = ["qe_id", "pce_id", "cpu_svn", "pce_svn", "manifest_sha256"]
-_ALL = select(
-    table.c.qe_id, table.c.pce_id, table.c.cpu_svn, table.c.pce_svn, table.c.enc_ppid, table.c.manifest
-)
+_COLUMNS = (
+    table.c.qe_id, table.c.pce_id, table.c.cpu_svn, table.c.pce_svn, table.c.enc_ppid, table.c.manifest,
+)  # fmt: skip
 
 
 class Registrations:
@@ -55,14 +56,12 @@ class Registrations:
         """Those in ``state``, which are in :attr:`RegistrationState.DELETED` afterwards."""
 
         def work(connection: Connection) -> list[Registration]:
-            query = _ALL.where(table.c.state == state).order_by(*(table.c[name] for name in _KEY))
-            found = [Registration(*row) for row in connection.execute(query.with_for_update())]
-            connection.execute(
-                update(table).where(table.c.state == state).values(state=RegistrationState.DELETED)
-            )
-            return found
+            # One statement: who registers meanwhile is not marked without being given out.
+            statement = update(table).where(table.c.state == state)
+            found = connection.execute(statement.values(state=RegistrationState.DELETED).returning(*_COLUMNS))
+            return [Registration(*row) for row in found]
 
-        return await self._backend.write(work)
+        return sorted(await self._backend.write(work), key=astuple)
 
 
 class AppraisalPolicies:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import weakref
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -199,6 +203,38 @@ def test_negative_answers_are_forgotten_in_time() -> None:
     clock.now += timedelta(seconds=31)
     negatives.require("b")
     assert len(negatives) == 0
+
+
+def test_negative_answers_do_not_hold_on_to_the_requests_that_they_answered() -> None:
+    negatives = Negatives(Clock())
+    seen = []
+
+    class Request:
+        pass
+
+    def ask(question: Callable[[], None]) -> None:
+        request = Request()
+        seen.append(weakref.ref(request))
+        question()
+
+    def fail() -> None:
+        try:
+            raise ValueError
+        except ValueError:
+            try:
+                raise FormatError("none", what="x", field="y", detail="z")
+            except FormatError as caught:
+                negatives.missing("a", caught, HOUR)
+                raise
+
+    for question in (fail, lambda: negatives.require("a"), lambda: negatives.require("a")):
+        with contextlib.suppress(FormatError):
+            ask(question)
+    gc.collect()
+    assert [item() for item in seen] == [None, None, None]
+    with pytest.raises(FormatError, match="x: y: none") as raised:
+        negatives.require("a")
+    assert (raised.value.code, raised.value.field) == ("format.z", "y")
 
 
 def test_negative_answers_are_bounded() -> None:

@@ -170,9 +170,57 @@ def test_platforms(run: Run, database: CollateralDatabase, other: CollateralData
         )
         assert await other.documents.generation() > generation
         assert await platforms.certificates("QE", "0000") == [LOW]
+        generation = await other.documents.generation()
         await platforms.add(PLATFORM, [HIGH], [RAW])
+        assert await other.documents.generation() == generation, "nobody has anything of a new raw TCB"
         assert await platforms.certificates("QE", "0000") == [HIGH, LOW]
+        await platforms.add(replace(PLATFORM, fetched_at=NOW + 2 * HOUR), [HIGH], [RAW])
+        assert await other.documents.generation() == generation, "the same is served as before"
         assert await platforms.count() == 1
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("certificates", "chosen"),
+    [([LOW], replace(RAW, tcbm=LOW.tcbm)), ([replace(HIGH, der=b"anew")], RAW)],
+    ids=["another certificate", "the certificate issued anew"],
+)
+def test_what_is_served_otherwise_is_seen_by_others(
+    run: Run,
+    database: CollateralDatabase,
+    other: CollateralDatabase,
+    certificates: list[PckCertificate],
+    chosen: RawTcb,
+) -> None:
+    async def work() -> None:
+        await database.platforms.add(PLATFORM, [HIGH], [RAW])
+        generation = await other.documents.generation()
+        await database.platforms.add(PLATFORM, certificates, [chosen])
+        assert await other.documents.generation() > generation
+
+    run(work())
+
+
+def test_who_registers_while_the_queue_is_taken_stays_in_it(
+    run: Run, database: CollateralDatabase, other: CollateralDatabase
+) -> None:
+    many = [Registration(f"QE{n}", "0000", "00" * 16, "0000", "ppid", "") for n in range(60)]
+
+    async def work() -> None:
+        taken: list[Registration] = []
+
+        async def take() -> None:
+            for _ in range(30):
+                taken.extend(await database.registrations.take(RegistrationState.NEW))
+
+        async def put() -> None:
+            for item in many:
+                await other.registrations.put([item], RegistrationState.NEW)
+
+        await asyncio.gather(take(), put())
+        taken += await database.registrations.take(RegistrationState.NEW)
+        assert sorted(item.qe_id for item in taken) == sorted(item.qe_id for item in many)
 
     run(work())
 
