@@ -23,6 +23,7 @@ _WHAT = "certificate revocation list"
 _SPEC = "[RFC5280 §5.1]"
 #: Intel's largest seen is 6 KiB with 129 entries.
 MAX_CRL_BYTES = 4 * 1024 * 1024
+_INTEGER_TAG = 0x02
 _CRL_NUMBER, _AUTHORITY_KEY_ID = "2.5.29.20", "2.5.29.35"
 #: All other critical extensions change what the list covers.
 _KNOWN_CRITICAL = frozenset({_CRL_NUMBER, _AUTHORITY_KEY_ID})
@@ -68,9 +69,10 @@ class CertificateRevocationList:
     def revokes(self, serial: int) -> bool:
         """Whether the certificate of this list's issuer with ``serial`` is revoked."""
         size = max(serial, ~serial).bit_length() // 8 + 1
-        encoded = serial.to_bytes(size, "big", signed=True)
-        # DER has one encoding of a number: where its octets are nowhere, no entry has it.
-        if encoded not in self.tbs:
+        # DER has one encoding of an INTEGER: where that is nowhere, no entry has it. The number alone may be
+        # there all the same: Intel's CAs have it as their key's identifier too.
+        header = bytes((_INTEGER_TAG, size)) if size < 0x80 else b""
+        if header + serial.to_bytes(size, "big", signed=True) not in self.tbs:
             return False
         if serial < 0:  # nothing that RFC 5280 allows, and the library does not look for it
             return serial in self.revoked_serials

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from cryptography import x509
 from hypothesis import given, settings
@@ -46,6 +48,19 @@ def test_fields_are_those_of_the_list() -> None:
 def test_listed_serials_are_revoked(serial: int, revoked: bool) -> None:
     assert parse_crl(DER).revokes(serial) is revoked
     assert not parse_crl(crl()).revokes(serial)
+
+
+def test_the_number_elsewhere_in_the_list_is_no_entry() -> None:
+    parsed = parse_crl(crl(serials=(5,)))
+    elsewhere = int.from_bytes(parsed.issuer[-4:], "big")
+    assert elsewhere.to_bytes(4, "big") in parsed.tbs
+    assert not parsed.revokes(elsewhere)
+
+
+def test_a_serial_of_more_octets_than_a_short_length_has_is_looked_for_too() -> None:
+    assert not parse_crl(DER).revokes(1 << 1100)
+    tbs = parse_crl(DER).tbs + (1 << 1100).to_bytes(138, "big")
+    assert not dataclasses.replace(parse_crl(DER), tbs=tbs).revokes(1 << 1100)
 
 
 def test_a_negative_serial_is_no_other_ones() -> None:
