@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eaa.attester.simulated import SimulatedTdxGuest
+from eaa.attester.simulated import SimulatedPlatform, SimulatedTdxGuest, SimulatedVendor
 from eaa.endorsements.subject import (
     AmdCrlSubject,
     IdentitySubject,
@@ -403,6 +403,29 @@ def test_a_source_that_is_left_alone_is_asked_again_in_time_however_often_others
                 seconds[0] += 10
                 failing[0] = False
             assert (await endorser.endorsement(subject)).genuine.subject == subject
+
+    run(main())
+
+
+def test_what_a_root_vouched_for_that_is_believed_no_more_is_forgotten(tmp_path: Path) -> None:
+    guest, subject = guest_and_subject()
+    other = SimulatedTdxGuest(SimulatedPlatform(SimulatedVendor(now=NOW, unsafe_seed=b"another")))
+
+    async def main() -> None:
+        async with pcs(answer_from(pcs_answers(guest.endorsements()))) as (upstream, source):
+            endorser = endorser_of(source, anchors=(other.trust_anchor,), cache=EndorsementCache(tmp_path))
+            with pytest.raises(EndorsementUnavailable, match="not a trust anchor"):
+                await endorser.endorsement(subject)
+            endorser.believe((guest.trust_anchor,))
+            held = await endorser.endorsement(subject)
+            asked = len(upstream.requests)
+            endorser.believe((guest.trust_anchor,))
+            assert endorser.known(subject) is held
+            endorser.believe((other.trust_anchor,))
+            assert endorser.known(subject) is None
+            with pytest.raises(EndorsementUnavailable, match="not a trust anchor"):
+                await endorser.endorsement(subject)  # what is in the cache counts as absent
+            assert len(upstream.requests) > asked
 
     run(main())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from eaa.endorsements.subject import RootCaCrlSubject
 from eaa.errors import ConfigError
 from eaa.provider.cache import EndorsementCache
 from eaa.services.verdictd.config import load_config
+from eaa.services.verdictd.core import EvidenceSource
 from tests.fakes.kbs_client import KbsClientError, claims_of
 from tests.fakes.upstream_server import Reply, UpstreamServer, serving
 from tests.fakes.vendor_services import answer_from, pccs_answers
@@ -95,6 +97,26 @@ def test_a_stranger_s_quotes_take_nothing_from_platforms_that_are_new(
                 served.guest(stranger.td.collect).handshake()
         assert pccs.requests == []
         served.guest(HARDWARE.td.collect).handshake()
+
+
+def test_trust_anchors_that_are_read_anew_judge_endorsements_too(
+    tmp_path: Path, pccs: UpstreamServer
+) -> None:
+    """The guest's verifier is the same throughout: what changes is by whom its endorsements are vouched for."""
+    others = replace(SOURCE, trust_anchors=(Hardware().td.trust_anchor,))
+    with running(tmp_path, others, endorsements=section(pccs)) as served:
+        for source, accepted in ((others, False), (SOURCE, True), (others, False)):
+
+            async def renew(source: EvidenceSource = source) -> None:
+                served.service.replace(source, None)
+
+            asyncio.run_coroutine_threadsafe(renew(), served.loop).result(10)
+            guest = served.guest(HARDWARE.td.collect)
+            if accepted:
+                guest.handshake()
+            else:
+                with pytest.raises(KbsClientError, match=r"chain\.untrusted_root"):
+                    guest.handshake()
 
 
 def test_what_is_configured_is_looked_at_before_anything_starts() -> None:

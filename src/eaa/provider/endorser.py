@@ -103,6 +103,14 @@ class Endorser:
         held = self._held.get(subject.key)
         return held if held is not None and self._valid(held) else None
 
+    def believe(self, trust_anchors: Sequence[TrustRoot]) -> None:
+        """Judge by ``trust_anchors`` from now on: what others vouched for is forgotten, and failures are."""
+        anchors = tuple(trust_anchors)
+        if anchors != self._anchors:
+            self._anchors = anchors
+            self._held.clear()
+            self._failures.clear()
+
     def held(self) -> tuple[Held, ...]:
         """All that this process has in its memory."""
         return tuple(self._held.values())

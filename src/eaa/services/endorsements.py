@@ -86,6 +86,11 @@ class ServiceEndorsements:
         )
         return "endorsement_stale.expired" if expired else ""
 
+    def believe(self, trust_anchors: Sequence[Certificate]) -> None:
+        """Judge endorsements, and the chains of quotes, by ``trust_anchors`` from now on."""
+        self._trust_anchors = trust_anchors
+        self._endorser.believe(trust_anchors)
+
     def known(self, kind: EvidenceKind, evidence: bytes) -> Endorsements | None:
         """What is in memory and valid for the platform of ``evidence``; ``None`` if a part is missing."""
         try:

@@ -176,6 +176,8 @@ class Verdictd:
         config = self._inputs.config
         if self._http is not None:
             self._http.renew()
+        if self._provided is not None:
+            self._provided.believe(evidence.trust_anchors)
         self.core.broker.use(environment_verifier(config, evidence, self._provided))
         if self._channel is not None and channel is not None:
             self._channel.replace(self._providing(channel))
