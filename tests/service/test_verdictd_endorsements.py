@@ -99,10 +99,8 @@ def test_a_stranger_s_quotes_take_nothing_from_platforms_that_are_new(
         served.guest(HARDWARE.td.collect).handshake()
 
 
-def test_trust_anchors_that_are_read_anew_judge_endorsements_too(
-    tmp_path: Path, pccs: UpstreamServer
-) -> None:
-    """The guest's verifier is the same throughout: what changes is by whom its endorsements are vouched for."""
+def test_trust_anchors_read_anew_judge_endorsements_too(tmp_path: Path, pccs: UpstreamServer) -> None:
+    """The verifier of evidence is the same throughout: what changes is who vouches for endorsements."""
     others = replace(SOURCE, trust_anchors=(Hardware().td.trust_anchor,))
     with running(tmp_path, others, endorsements=section(pccs)) as served:
         for source, accepted in ((others, False), (SOURCE, True), (others, False)):
