@@ -9,7 +9,6 @@ peer address has a part of the rate, and quotes have a rate of their own.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import Counter
@@ -33,6 +32,7 @@ from eaa.provider.platform_endorsements import (
     subjects_of_report,
 )
 from eaa.services.rate import RateLimit
+from eaa.services.running import in_background
 from eaa.tls.peer import Endorsements, EvidenceKind
 from eaa.verify.dcap_origin import require_origin
 from eaa.verify.memo import BoundedMemo
@@ -133,13 +133,8 @@ class ServiceEndorsements:
     @asynccontextmanager
     async def keep_fresh(self, seconds: float) -> AsyncIterator[None]:
         """Every ``seconds``, until the end of the block, fetch what is in use and due."""
-        task = asyncio.create_task(self._refresh(seconds))
-        try:
+        async with in_background(self._refresh(seconds)):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _refresh(self, seconds: float) -> None:
         while True:

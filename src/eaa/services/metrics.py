@@ -31,8 +31,7 @@ class Metrics:
     values: dict[tuple[str, Labels], float] = field(default_factory=dict)
 
     def add(self, name: str, amount: float = 1, **labels: str) -> None:
-        key = (name, tuple(sorted(labels.items())))
-        self.values[key] = self.values.get(key, 0) + amount
+        self.adder(name, **labels)(amount)
 
     def adder(self, name: str, **labels: str) -> Callable[[float], None]:
         """:meth:`add` for one value, which is added to often."""

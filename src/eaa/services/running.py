@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol
 
 from eaa.errors import EAAError
 
-__all__ = ["Service", "run_until_stopped"]
+__all__ = ["Service", "in_background", "run_until_stopped"]
 
 _LOG = logging.getLogger("eaa.service")
 
@@ -21,6 +22,18 @@ class Service(Protocol):
     async def start(self) -> None: ...
 
     async def drain(self, seconds: float) -> bool: ...
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have ``work`` done until the end of the block, which ends it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def run_until_stopped(

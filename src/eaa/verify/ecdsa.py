@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
 __all__ = [
     "CRYPTOGRAPHY",
-    "P384_SPKI_PREFIX",
+    "_P384_SPKI_PREFIX",
     "EcdsaKey",
     "EcdsaLibrary",
     "require_p256_point",
@@ -25,9 +25,9 @@ __all__ = [
 ]
 
 #: SubjectPublicKeyInfo of an uncompressed P-384 point, up to the 97 bytes of the point [RFC5480 §2].
-P384_SPKI_PREFIX = bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200")
+_P384_SPKI_PREFIX = bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200")
 _P256_POINT_BYTES, _UNCOMPRESSED = 65, 4
-_P384_SPKI_BYTES = len(P384_SPKI_PREFIX) + 97
+_P384_SPKI_BYTES = len(_P384_SPKI_PREFIX) + 97
 _P256, _P384 = ec.SECP256R1(), ec.SECP384R1()
 _ECDSA_SHA256, _ECDSA_SHA384 = ec.ECDSA(SHA256()), ec.ECDSA(SHA384())
 
@@ -68,7 +68,7 @@ def require_p384_spki(spki: bytes) -> None:
     Raises:
         ValueError: it is not.
     """
-    if len(spki) != _P384_SPKI_BYTES or not spki.startswith(P384_SPKI_PREFIX):
+    if len(spki) != _P384_SPKI_BYTES or not spki.startswith(_P384_SPKI_PREFIX):
         raise ValueError("not a P-384 key with an uncompressed point")
 
 
@@ -79,7 +79,7 @@ def _p256_key(point: bytes) -> EcdsaKey:
 
 def _p384_key(spki: bytes) -> EcdsaKey:
     require_p384_spki(spki)
-    point = spki[len(P384_SPKI_PREFIX) :]
+    point = spki[len(_P384_SPKI_PREFIX) :]
     return _Key(ec.EllipticCurvePublicKey.from_encoded_point(_P384, point), _ECDSA_SHA384)
 
 

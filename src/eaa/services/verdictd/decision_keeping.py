@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from datetime import datetime, timedelta
 
 from eaa.broker.ports import DecisionLog
 from eaa.errors import EAAError
+from eaa.services.running import in_background
 from eaa.transport.unexpected import log_unexpected
 
 __all__ = ["pruned"]
@@ -27,13 +27,8 @@ async def pruned(
     if not keep_days:
         yield
         return
-    task = asyncio.create_task(_prune(decisions, timedelta(days=keep_days), clock, period))
-    try:
+    async with in_background(_prune(decisions, timedelta(days=keep_days), clock, period)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _prune(
