@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import subprocess
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from eaa.errors import SignatureError
+from eaa.services.image_pull.openpgp import SequoiaOpenPgp
+from tests.fakes.bit_flips import flips
 from tests.fakes.pull_guest import Guest
 from tests.fakes.pull_images import Image, Layer, digest, entry, tar
 from tests.fakes.pull_registry import MANIFEST_TYPE, push, push_blob, push_manifest
@@ -187,18 +191,54 @@ def test_a_gpg_signature_of_another_image(registry: Registry, guest: Guest, gpg:
     assert not gpg.allows(name, guest.policy, tmp_path)
 
 
-def test_a_gpg_signature_with_a_bit_flipped(registry: Registry, guest: Guest, gpg: Gpg) -> None:
+def test_a_gpg_signature_with_a_bit_flipped_in_what_is_signed(
+    registry: Registry, guest: Guest, gpg: Gpg
+) -> None:
     guest.lookaside, guest.policy = str(gpg.registries / "default.yaml"), signed_by(gpg)
     name = f"{registry.address}/gpg/flipped:1"
     push(registry, "gpg/flipped:1", image("flipped"))
     gpg.sign(name, gpg.owner)
     (file,) = (gpg.store / "gpg").glob("flipped@*/signature-1")
-    genuine = file.read_bytes()
-    for position in range(0, len(genuine), 29):
-        file.write_bytes(genuine[:position] + bytes([genuine[position] ^ 4]) + genuine[position + 1 :])
-        assert guest.refused(name).code.startswith(("signature.", "format.", "binding."))
-    file.write_bytes(genuine)
+    packets, payload = _uncompressed(file.read_bytes()), gpg.run("--decrypt", file)
+    file.write_bytes(packets)
     assert outcome(guest, name) == "accepted"
+    signature = packets.index(payload) + len(payload)
+    assert packets[signature] == 0x88, "expected a signature packet with one byte of length"
+    hashed = int.from_bytes(packets[signature + 6 : signature + 8])
+    for part in (
+        range(signature - len(payload), signature),
+        range(signature + 2, signature + 8 + hashed),  # from the version to the hashed subpackets
+        range(len(packets) - 60, len(packets) - 40),  # R; it and S may have a leading zero that is left out
+        range(len(packets) - 30, len(packets)),  # S
+    ):
+        for position in part[::5]:
+            bit = 1 << position % 8
+            file.write_bytes(packets[:position] + bytes([packets[position] ^ bit]) + packets[position + 1 :])
+            assert guest.refused(name).code == "signature.image_signature_key", position
+
+
+def test_a_gpg_signature_with_any_bit_flipped_opens_what_was_signed_or_nothing(gpg: Gpg) -> None:
+    """The literal packet's date, and the spare bits of compression, are not signed."""
+    plain = gpg.home.parent / "plain"
+    plain.write_bytes(b"what was signed" * 9)
+    message = gpg.run("--local-user", gpg.owner, "--output", "-", "--sign", plain)
+    ring = gpg.home.parent / "owner.asc"
+    opened = SequoiaOpenPgp().verifier([ring.read_bytes()])
+    for genuine in (message, _uncompressed(message)):
+        assert opened(genuine) == plain.read_bytes()
+        refused = 0
+        for flipped in flips(genuine, bits=8):
+            try:
+                assert opened(flipped) == plain.read_bytes()
+            except SignatureError:
+                refused += 1
+        assert refused > 8 * len(genuine) // 2
+
+
+def _uncompressed(message: bytes) -> bytes:
+    """The packets in GnuPG's compressed packet: old format, length not given, raw deflate. RFC 9580, 5.6."""
+    assert message[:2] == b"\xa3\x01"
+    return zlib.decompress(message[2:], wbits=-15)
 
 
 def test_an_expired_or_revoked_key_signs_nothing(registry: Registry, guest: Guest, gpg: Gpg) -> None:
