@@ -61,6 +61,21 @@ def test_policies_and_data(server: AdminServer, files: Path) -> None:
     assert json.loads((out / "pData").read_text()) == {"svn": 2}
 
 
+def test_an_export_that_cannot_be_written_whole_leaves_the_old_one(server: AdminServer, files: Path) -> None:
+    ok(server, "--set-opa-policy", "whole.rego", files / "policy.rego")
+    out = files / "out"
+    out.mkdir()
+    (out / "whole.rego").write_text("the old one")
+    command = [
+        "sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "-",
+        sys.executable, "-B", "-c", MAIN, "-c", server.client_api, "--admin-key", str(server.key_file),
+        "--export-opa-policy", "whole.rego", "-p", str(out),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, text=True, env=process_env())
+    assert (done.returncode, "[usage.unwritable]" in done.stderr) == (2, True), done
+    assert [(file.name, file.read_text()) for file in out.iterdir()] == [("whole.rego", "the old one")]
+
+
 def test_tests(server: AdminServer, files: Path) -> None:
     ok(
         server,

@@ -81,6 +81,17 @@ class TestConfiguration:
     def test_check_finds_what_is_missing(self, tmp_path: Path, option: str) -> None:
         refused("--check", option, tmp_path / "none", says=str(tmp_path / "none"))
 
+    def test_check_opens_the_master_keys(self, tmp_path: Path, simulated: tuple[object, ...]) -> None:
+        key = tmp_path / "key"
+        key.write_bytes(bytes(32))
+        key.chmod(0o600)
+        sound = {"VERDICTD_STORAGE__MASTER_KEY": f"file:{key}"}
+        assert finish("verdictd", "--check", "--listen", "", *simulated, env=sound).code == 0
+        former = {"VERDICTD_STORAGE__FORMER_MASTER_KEYS": f'["file:{tmp_path / "none"}"]'}
+        refused("--check", *simulated, says="there is no master key", env=sound | former)
+        key.write_bytes(bytes(31))
+        refused("--check", *simulated, says="a master key has 32 bytes, this file has 31", env=sound)
+
     @pytest.mark.parametrize(
         ("text", "says"),
         [

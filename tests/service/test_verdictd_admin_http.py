@@ -252,6 +252,18 @@ def test_numbers_that_are_none(client: httpx.Client, value: str) -> None:
     refused(answer, 400, "PluginInternalError", "usage.parameter")
 
 
+def test_versions_that_cannot_be_stored(client: httpx.Client) -> None:
+    for path in ("/eaa/v1/keys/own/material", "/eaa/v1/policies/resource/document?id=resource"):
+        most = httpx.URL(path).copy_merge_params({"version": 2**31 - 1})
+        refused(client.get(most), 404, "PluginInternalError", "resource_not_found.missing")
+        above = httpx.URL(path).copy_merge_params({"version": 2**31})
+        refused(client.get(above), 400, "PluginInternalError", "usage.parameter")
+    for version in (-1, 2**31, 2**63, 1.0, True, "1"):
+        tested = {"kind": "resource", "id": "resource", "version": version}
+        answer = client.post("/eaa/v1/policies/test", json=tested)
+        refused(answer, 400, "SerdeError", "format.bad_value")
+
+
 def test_a_body_has_a_greatest_size(client: httpx.Client) -> None:
     path = "/eaa/v1/resources/own/key/big"
     for size in (1024 * 1024 + 1, MAX_BODY_BYTES + 1):

@@ -1,8 +1,10 @@
-"""Files and standard input, read within bounds; what cannot be read is the caller's error. New files."""
+"""Files and standard input, read within bounds; what cannot be read is the caller's error. Whole new files."""
 
 from __future__ import annotations
 
 import os
+import secrets
+import stat
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,7 +14,14 @@ from typing import BinaryIO
 
 from eaa.errors import FormatError, UsageError
 
-__all__ = ["MAX_INPUT_BYTES", "CollateralFiles", "create_file", "load_collateral", "load_input"]
+__all__ = [
+    "MAX_INPUT_BYTES",
+    "CollateralFiles",
+    "create_file",
+    "load_collateral",
+    "load_input",
+    "replace_file",
+]
 
 #: Far above any evidence, endorsement or event log seen.
 MAX_INPUT_BYTES = 16 * 1024 * 1024
@@ -79,7 +88,7 @@ def load_collateral(names: Iterable[str]) -> CollateralFiles:
 
 
 def create_file(name: str, data: bytes, mode: int = 0o666) -> None:
-    """The new file ``name`` has ``data``; if it cannot be written whole, there is none.
+    """The new file ``name`` has ``data``, and is on disk; if it cannot be written whole, there is none.
 
     Raises:
         FileExistsError: there is one already, or a link of that name.
@@ -90,9 +99,34 @@ def create_file(name: str, data: bytes, mode: int = 0o666) -> None:
     try:
         with open(descriptor, "wb") as stream:
             stream.write(data)
+            stream.flush()
+            os.fsync(descriptor)
     except BaseException:
         with suppress(OSError):
             os.unlink(name)
+        raise
+
+
+def replace_file(name: str, data: bytes, mode: int = 0o666) -> None:
+    """The file ``name`` has ``data``; the old one is there until the new one is whole.
+
+    Raises:
+        UsageError: there is a device, a pipe or a folder of that name, which nobody means to replace.
+        OSError: it cannot be written.
+        ValueError: no file name.
+    """
+    path = Path(name)
+    with suppress(FileNotFoundError):
+        found = path.lstat().st_mode
+        if not (stat.S_ISREG(found) or stat.S_ISLNK(found)):
+            raise UsageError(f"cannot write {path}: not a file", detail="unwritable")
+    temporary = path.with_name(f".eaa-{secrets.token_hex(8)}")
+    create_file(str(temporary), data, mode)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
         raise
 
 

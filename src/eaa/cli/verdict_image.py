@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from eaa.cli.console import clean, debug_option, output_option
+from eaa.cli.termination import ended_by_sigterm
 from eaa.cli.verdict_image_agent import AgentKeys
 from eaa.cli.verdict_image_copy import copy_with, recipient_keys
 from eaa.cli.verdict_image_keys import OwnersKeys, obtain_key, owners_key_id
@@ -33,7 +34,8 @@ __all__ = ["image"]
 
 
 @click.group()
-def image() -> None:
+@click.pass_context
+def image(ctx: click.Context) -> None:
     """Encrypt, decrypt and look into container images. skopeo does the copying.
 
     SRC and DST are as skopeo has them: docker://host/name:tag, oci:folder:tag, dir:folder and others.
@@ -44,6 +46,7 @@ def image() -> None:
       verdict image encrypt --key-id kbs:///default/key/1 docker://a/b:c oci:out:c
       verdict image inspect docker://registry.example/app:v1
     """
+    ctx.with_resource(ended_by_sigterm())
 
 
 @image.command()
@@ -78,7 +81,7 @@ def encrypt(
     with key_provider(wrap=key.wrap) as provider:
         try:
             copy_with(provider, skopeo, src, dst, keys, source)
-        except (click.ClickException, EAAError, KeyboardInterrupt):
+        except (click.ClickException, EAAError, KeyboardInterrupt, SystemExit):
             _tell(f"key {kid} stays at verdictd: --key-id {kid} uses it again")
             raise
     data = skopeo.manifest(dst, destination=True)

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from eaa.broker.names import require_name
 from eaa.cli.console import emit
-from eaa.cli.files import load_input
+from eaa.cli.files import load_input, replace_file
 from eaa.cli.verdict_refused import UNREACHABLE, Refused, exit_code_of
 from eaa.codec.strict_json import parse_json
 from eaa.errors import FormatError, UsageError
@@ -47,7 +47,7 @@ class _Session:
     def export(self, name: str, content: bytes) -> None:
         file = self.path / require_name(name, what="name of an export")
         try:
-            file.write_bytes(content)
+            replace_file(str(file), content)
         except OSError as error:
             raise UsageError(f"cannot write {file}: {error.strerror}", detail="unwritable") from None
         emit(f"{file}: written")

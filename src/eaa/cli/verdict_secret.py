@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from eaa.cli.console import silence_stdout
-from eaa.cli.files import create_file
+from eaa.cli.files import create_file, replace_file
 from eaa.errors import UsageError
 
 __all__ = ["secret_output_options", "write_secret"]
@@ -34,34 +29,12 @@ def write_secret(data: bytes, file: str | None, *, force: bool) -> None:
         _to_stdout(data, force)
         return
     try:
-        if force:
-            _replace(data, Path(file))
-        else:
-            create_file(file, data, 0o600)
+        (replace_file if force else create_file)(file, data, 0o600)
     except FileExistsError:
         raise UsageError(f"{file} is there already; --force replaces it", detail="unwritable") from None
     except (OSError, ValueError) as error:  # ValueError of a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot write {file}: {reason}", detail="unwritable") from None
-
-
-def _replace(data: bytes, path: Path) -> None:
-    """The old file is there until the new one is whole. Devices, pipes and folders are replaced by nobody."""
-    with suppress(FileNotFoundError):
-        mode = path.lstat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            raise UsageError(f"cannot write {path}: not a file", detail="unwritable")
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def _to_stdout(data: bytes, force: bool) -> None:

@@ -140,7 +140,7 @@ def verdictd(
     from eaa.services.structured_logs import configure_logs
     from eaa.services.tls_files import require_certificate
     from eaa.services.verdictd.config import load_config
-    from eaa.services.verdictd.core import new_data_key, rewrap
+    from eaa.services.verdictd.core import check_master_keys, new_data_key, rewrap
 
     loaded = load_config(config, given_flags(values, _FLAGS), os.environ)
     configure_logs(loaded.log.level, loaded.log.format)
@@ -152,6 +152,7 @@ def verdictd(
         say(f"new secrets are sealed under the data key {asyncio.run(new_data_key(loaded))}")
     elif check:
         require_certificate(loaded.http)
+        check_master_keys(loaded)
         channel_config(loaded, evidence_source(loaded)[0])
         say("the configuration is sound")
     elif worker_descriptors:

@@ -37,13 +37,14 @@ from eaa.services.verdictd.config import AdminKeyEntry, VerdictdConfig
 from eaa.services.verdictd.seeds import ensure_policies
 from eaa.storage.database.database import ConnectedDatabase, Database
 from eaa.storage.sealing.envelope import Envelope
-from eaa.storage.sealing.uri import open_master_key
+from eaa.storage.sealing.uri import check_master_key, open_master_key
 from eaa.tls.evidence_verifier import EvidenceVerifier
 from eaa.tls.peer import Endorsements, EvidenceKind
 
 __all__ = [
     "Core",
     "EvidenceSource",
+    "check_master_keys",
     "clock",
     "environment_verifier",
     "new_data_key",
@@ -170,6 +171,17 @@ async def open_core(
         database, books, engine, releaser, broker, terms.tokens, administration, credentials, appraisals,
         (*notes, *said),
     )  # fmt: skip
+
+
+def check_master_keys(config: VerdictdConfig) -> None:
+    """Hold if the configured master keys can be opened; nothing is made, and no service is asked.
+
+    Raises:
+        ConfigError: ``config.master_key``.
+    """
+    check_master_key(config.master_key)
+    for uri in config.storage.former_master_keys:
+        open_master_key(uri, create=False)
 
 
 async def rewrap(config: VerdictdConfig) -> int:

@@ -27,12 +27,14 @@ from eaa.errors import (
 )
 from eaa.transport.unexpected import log_unexpected
 
-__all__ = ["MAX_BODY_BYTES", "Authenticate", "Call", "Endpoint", "endpoint", "error_response"]
+__all__ = ["MAX_BODY_BYTES", "MAX_NUMBER", "Authenticate", "Call", "Endpoint", "endpoint", "error_response"]
 
 _LOG = logging.getLogger("eaa.services.verdictd")
 
 #: Above the largest resource and, as base64, the largest policy.
 MAX_BODY_BYTES = 2 * 1024 * 1024
+#: Above it no version can be stored.
+MAX_NUMBER = 2**31 - 1
 _TYPE = "https://github.com/confidential-containers/kbs/errors/"
 _CONTENT_TOO_LARGE = 413
 #: The nearest of Trustee's variants; of others there is ``PluginInternalError``.
@@ -85,7 +87,7 @@ class Call:
             raise UsageError(f"expected the query parameter {name}", detail="parameter")
         return value
 
-    def number(self, name: str, *, most: int = 2**31) -> int | None:
+    def number(self, name: str, *, most: int = MAX_NUMBER) -> int | None:
         """The value of a query parameter, 0 to ``most``; ``None`` without it.
 
         Raises:

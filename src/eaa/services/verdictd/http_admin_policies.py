@@ -13,7 +13,7 @@ from eaa.broker.administration.reference_messages import months_after
 from eaa.broker.records import ReferenceValue
 from eaa.errors import UsageError
 from eaa.services.verdictd.admin_json import outcome_json, policy_json
-from eaa.services.verdictd.http_admin_call import Call
+from eaa.services.verdictd.http_admin_call import MAX_NUMBER, Call
 from eaa.services.verdictd.http_admin_fields import (
     Answer,
     done,
@@ -121,6 +121,6 @@ def _stored(stored: StoredPolicy) -> Response:
 
 
 def _version(value: object) -> int | None:
-    if value is not None and type(value) is not int:
-        raise malformed("version", "expected a number")
-    return value
+    if value is None or (type(value) is int and 0 <= value <= MAX_NUMBER):
+        return value
+    raise malformed("version", f"expected a number from 0 to {MAX_NUMBER}")

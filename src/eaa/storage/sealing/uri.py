@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from eaa.storage.sealing.master_key import MasterKey, config_error
 from eaa.storage.sealing.pkcs11_uri import parse_pkcs11_uri
 from eaa.storage.sealing.secret_text import from_environment, from_file
 
-__all__ = ["open_master_key"]
+__all__ = ["check_master_key", "open_master_key"]
 
 
 def open_master_key(uri: str, *, create: bool = True) -> MasterKey:
@@ -36,11 +37,25 @@ def open_master_key(uri: str, *, create: bool = True) -> MasterKey:
     return _SCHEMES[scheme](uri, create)
 
 
+def check_master_key(uri: str) -> None:
+    """As :func:`open_master_key`, but nothing is made: a file that is not there yet may be made by then.
+
+    Raises:
+        ConfigError: ``config.master_key``.
+    """
+    if not uri.startswith("file:") or os.path.lexists(_path(uri)):
+        open_master_key(uri, create=False)
+
+
 def _file(uri: str, create: bool) -> MasterKey:
+    return FileMasterKey.open(_path(uri), create=create)
+
+
+def _path(uri: str) -> Path:
     path = uri.removeprefix("file:").removeprefix("//")
     if not re.fullmatch(r"/[^?#%]*[^?#%/]", path):
         raise config_error("a master key in a file is file:/absolute/path", key="master_key")
-    return FileMasterKey.open(Path(path), create=create)
+    return Path(path)
 
 
 def _openbao(uri: str, _create: bool) -> MasterKey:

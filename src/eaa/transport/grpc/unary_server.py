@@ -1,13 +1,19 @@
-"""What our gRPC servers share: unary methods of a table, ``grpc.health.v1``, bounds, errors as statuses."""
+"""What our gRPC servers share: unary methods of a table, health checks, bounds, errors as statuses.
+
+A call has a place from its headers on, and there are not many. So each has to bring its request in time, and
+``grpc.health.v1`` has ``Check`` alone: a ``Watch`` would hold its place for as long as its client likes.
+``UNIMPLEMENTED`` tells clients that a server has none (``health.proto``).
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NoReturn, Protocol
 
 import grpc
-from google.protobuf.message import Message
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health, health_pb2
 
 from eaa.errors import EAAError, Outcome, UsageError
 from eaa.transport.grpc.client_api import CODE_METADATA, Method, split_method
@@ -15,6 +21,7 @@ from eaa.transport.grpc.client_api import CODE_METADATA, Method, split_method
 __all__ = ["Answer", "Bounds", "UnaryServer", "abort"]
 
 _MAX_DETAIL = 1024
+_HEALTH = "grpc.health.v1.Health/Check"
 
 #: Answers a request, given the call's context.
 Answer = Callable[[Any, Any], Awaitable[Message]]
@@ -38,10 +45,17 @@ class UnaryServer:
 
     Args:
         shared: whether other processes may listen on the same port.
+        request_seconds: how long a call may take to bring its request.
     """
 
     def __init__(
-        self, methods: Mapping[str, Method], answers: Mapping[str, Answer], bounds: Bounds, *, shared: bool
+        self,
+        methods: Mapping[str, Method],
+        answers: Mapping[str, Answer],
+        bounds: Bounds,
+        *,
+        shared: bool,
+        request_seconds: float = 10.0,
     ) -> None:
         self._health = health.aio.HealthServicer()
         self._services = sorted({split_method(name)[0] for name in answers})
@@ -53,8 +67,14 @@ class UnaryServer:
             ),
             maximum_concurrent_rpcs=bounds.calls,
         )
-        self._server.add_generic_rpc_handlers(tuple(_generic(methods, answers)))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        check = Method(health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse)
+        self._server.add_generic_rpc_handlers(
+            tuple(
+                _generic(
+                    {**methods, _HEALTH: check}, {**answers, _HEALTH: self._health.Check}, request_seconds
+                )
+            )
+        )
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
         """Listen at ``address``, as gRPC has them, and say on which port; in clear text without credentials.
@@ -89,14 +109,36 @@ async def abort(context: Any, outcome: Outcome, error: EAAError, detail: str) ->
     raise AssertionError("abort raises")
 
 
-def _generic(methods: Mapping[str, Method], answers: Mapping[str, Answer]) -> Iterable[Any]:
+def _generic(
+    methods: Mapping[str, Method], answers: Mapping[str, Answer], request_seconds: float
+) -> Iterable[Any]:
     services: dict[str, dict[str, Any]] = {}
     for name, answer in answers.items():
         service, method = split_method(name)
-        services.setdefault(service, {})[method] = grpc.unary_unary_rpc_method_handler(
-            answer,
-            request_deserializer=methods[name].request.FromString,
+        # To a client it is unary; as a stream of requests its first can be waited for with a limit.
+        services.setdefault(service, {})[method] = grpc.stream_unary_rpc_method_handler(
+            _unary(methods[name].request, answer, request_seconds),
             response_serializer=methods[name].response.SerializeToString,
         )
     for service, members in services.items():
         yield grpc.method_handlers_generic_handler(service, members)
+
+
+def _unary(kind: type[Message], answer: Answer, request_seconds: float) -> Answer:
+    async def answered(_: Any, context: Any) -> Message:
+        try:
+            async with asyncio.timeout(request_seconds):
+                request = await context.read()
+        except TimeoutError:
+            await context.abort(
+                grpc.StatusCode.DEADLINE_EXCEEDED, f"expected the request within {request_seconds:g} seconds"
+            )
+        if request is grpc.aio.EOF:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected one request, came none")
+        try:
+            read = kind.FromString(request)
+        except DecodeError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"expected a {kind.DESCRIPTOR.full_name}")
+        return await answer(read, context)
+
+    return answered
