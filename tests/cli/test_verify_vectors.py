@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,19 +9,15 @@ from typing import Any
 import pytest
 
 from tests.cli.running import run
+from tests.vectors.manifest import VECTORS, needs_vectors, rows
 
-VECTORS = Path(os.environ.get("EAA_VECTORS") or Path(__file__).resolve().parents[3] / "shared" / "vectors")
-MANIFEST = VECTORS / "MANIFEST.jsonl"
-pytestmark = pytest.mark.skipif(
-    not MANIFEST.is_file(), reason=f"no vectors at {VECTORS}; EAA_VECTORS names them"
-)
+pytestmark = needs_vectors
 
 
 def cases() -> Iterator[Any]:
     """The first vector of each kind and status that dcap-qvl gives a status."""
     seen = set()
-    for line in MANIFEST.read_text("utf-8").splitlines() if MANIFEST.is_file() else ():
-        vector = json.loads(line)
+    for vector in rows():
         for expected in vector["expected"] if vector["kind"].startswith(("sgx-quote", "tdx-quote")) else ():
             status = expected.get("status")
             key = (vector["kind"], status)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,18 +28,15 @@ from eaa.evidence.event_payload import (
 from eaa.evidence.event_replay import PartingKind, compare_with_rtmrs, replay
 from eaa.evidence.event_type import EventType
 from eaa.evidence.event_variable import Signature, UefiVariable
+from tests.vectors.manifest import VECTORS, needs_vectors, rows
 
-VECTORS = Path(os.environ.get("EAA_VECTORS", Path(__file__).parents[2] / ".." / "shared" / "vectors"))
-pytestmark = pytest.mark.skipif(not VECTORS.is_dir(), reason="the vectors folder does not exist")
+pytestmark = needs_vectors
 
 ALGORITHMS = {"sha1": "SHA1", "sha256": "SHA256", "sha384": "SHA384", "sm3": "SM3_256"}
 
 
 def vectors(*kinds: str) -> list[dict[str, Any]]:
-    if not VECTORS.is_dir():
-        return []
-    lines = (VECTORS / "MANIFEST.jsonl").read_text().splitlines()
-    return [vector for line in lines if (vector := json.loads(line))["kind"] in kinds]
+    return [vector for vector in rows() if vector["kind"] in kinds]
 
 
 def logs() -> list[Any]:

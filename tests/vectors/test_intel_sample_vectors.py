@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,9 @@ from eaa.evidence.dcap_quote import CertificationData, CertificationType, parse_
 from eaa.verify.dcap import Memo, verify_quote
 from eaa.verify.dcap_result import VerifiedDcapEvidence
 from eaa.verify.result import Binding
+from tests.vectors.manifest import VECTORS, needs_vectors
 
-FOLDER = Path(__file__).parents[3] / "shared" / "vectors" / "negative" / "intel-qvl-sampledata"
+FOLDER = VECTORS / "negative" / "intel-qvl-sampledata"
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 NAMES = (
     "intermediateCaCrl.der", "intermediateCaCrl.pem", "pckCert.pem", "pckSignChain.pem", "qeIdentity.json",
@@ -29,7 +29,7 @@ NAMES = (
     "trustedRootCaCert.pem",
 )  # fmt: skip
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the vectors folder is not here")
+pytestmark = needs_vectors
 
 
 def files(prefix: str) -> dict[str, bytes]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from eaa.errors import BindingError
@@ -21,9 +18,9 @@ from eaa.evidence.measured_td_config import ACPI_FILES, configuration_events
 from eaa.evidence.measured_td_log import read_golden_log, require_quoted
 from eaa.evidence.measured_tdvf import SectionType, TdFirmware, TdvfSection, parse_td_firmware
 from eaa.evidence.tdx import TdReport
+from tests.vectors.manifest import VECTORS, needs_vectors
 
-VECTORS = Path(os.environ.get("EAA_VECTORS", Path(__file__).parents[2] / ".." / "shared" / "vectors"))
-pytestmark = pytest.mark.skipif(not VECTORS.is_dir(), reason="the vectors folder does not exist")
+pytestmark = needs_vectors
 SHA384 = HashAlgorithm.SHA384
 BOOT = VECTORS / "measured-boot"
 

@@ -36,9 +36,10 @@ from tests.vectors.test_snp_vectors import (
 pytestmark = needs_vectors
 
 _OLD, _DEBUG = ("advisories", "--accept-advisory=AMD-SB-3019"), ("debug", "--allow-debug")
+_UNKNOWN = ("advisories", "--accept-advisory=AMD-SB-3020")
 _LATE = ("provisional_firmware", "--allow-provisional-firmware")
 #: Genuine by the manifest, and not accepted as made: the rules that fail, and the options that allow for it.
-DIFFERENCES: Mapping[str, tuple[tuple[str, str], ...]] = {
+DIFFERENCES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     # Asked for by who has less privilege than the guest's kernel can have.
     "snp/teekit-sev-gcp-x25519-bound-19a94fdb": (("vmpl", "--max-vmpl=1"),),
     "snp/teekit-sev-gcp-reportdata-9afca715": (("vmpl", "--max-vmpl=1"),),
@@ -50,7 +51,9 @@ DIFFERENCES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "snp/steward-milan.signed-31303d32": (_OLD,),
     "snp/steward-milan-c7fca95e": (_OLD,),
     "snp/sev-report_milan-120d77b2": (_OLD,),
-    # The same, and under debug.
+    # A Bergamo: at which microcode it has two of the fixes is not known here.
+    "snp/lunal-live-evidence-genoa-json": ((*_UNKNOWN, "--accept-advisory=AMD-SB-3027"),),
+    # Microcode before the fix of EntrySign, under debug.
     "snp/steward-milan-77e63ec2": (_OLD, _DEBUG),
     "snp/steward-guest_report-f238c556": (_OLD, _DEBUG),
     "snp/steward-test2_le-f328bc9e": (_OLD, _DEBUG),
@@ -105,10 +108,10 @@ def test_genuine_through_the_command(row: Row) -> None:
     differences = DIFFERENCES.get(row["id"], ())
     said = run(*command).json
     failing = [rule["rule"] for rule in said["rules"] if rule["verdict"] == "fail"]
-    assert failing == [rule for rule, _ in differences]
+    assert failing == [rule for rule, *_ in differences]
     assert said["verdict"] == ("rejected" if differences else "accepted")
     assert said["trust_anchor"]["name"].startswith("ARK-")
-    done = run(*command, *(option for _, option in differences))
+    done = run(*command, *(option for _, *options in differences for option in options))
     assert (done.code, done.json["code"]) == (0, "accepted")
 
 

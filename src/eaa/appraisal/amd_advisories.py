@@ -13,6 +13,7 @@ against it.
 
 Microcode levels are those of one kind of processor, by family, model and stepping: a Milan-X at 0x47 is newer
 than a Milan at 0xD5. A report of version 2 does not say which it is; then the highest of its product counts.
+A processor that a bulletin's row does not list, such as a Turin Dense, counts as one that lacks its fix.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ __all__ = ["AMD_ADVISORIES", "AmdAdvisory", "AmdLevel", "Cpu", "unmet_advisories
 Cpu = tuple[int, int, int]
 
 _MILAN, _MILAN_X = (0x19, 0x01, 1), (0x19, 0x01, 2)
-_GENOA, _GENOA_X, _BERGAMO = (0x19, 0x11, 1), (0x19, 0x11, 2), (0x19, 0xA0, 2)
+_GENOA, _GENOA_X, _BERGAMO, _SIENA = (0x19, 0x11, 1), (0x19, 0x11, 2), (0x19, 0xA0, 2), (0x19, 0xA0, 1)
 _TURIN = (0x1A, 0x02, 1)
 
 
@@ -42,9 +43,12 @@ class AmdLevel:
 
     def met_by(self, tcb: TcbVersion, cpu: Cpu | None) -> bool:
         """Whether ``tcb`` has it; ``cpu`` is ``None`` if the report does not say which processor it is."""
-        levels = self.microcode
-        microcode = max(levels.values(), default=0) if cpu is None else levels.get(cpu, 0)
-        return tcb.snp >= self.snp and tcb.microcode >= microcode
+        microcode = max(self.microcode.values(), default=0) if cpu is None else self.microcode.get(cpu, 0)
+        return tcb.snp >= self.snp and tcb.microcode >= microcode and self.knows(cpu)
+
+    def knows(self, cpu: Cpu | None) -> bool:
+        """Whether the level of such a processor is known."""
+        return cpu is None or not self.microcode or cpu in self.microcode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,17 @@ class AmdAdvisory:
     levels: Mapping[SnpProduct, AmdLevel]
 
 
-#: By date. fwupd: plugins/cpu/fu-cpu-helper-amd.c; pi-tee: github.com/ariofrio/pi-tee, its SNP floors.
+#: By date. fwupd: plugins/cpu/fu-cpu-helper-amd.c; Linux: need_sha_check of its microcode/amd.c;
+#: pi-tee: github.com/ariofrio/pi-tee, its SNP floors.
 AMD_ADVISORIES: tuple[AmdAdvisory, ...] = (
     AmdAdvisory(
         "AMD-SB-3019", "CVE-2024-56161", datetime(2025, 2, 3, tzinfo=UTC),
-        "microcode: fwupd, versions with the fix of EntrySign; SNP: pi-tee, read on 2026-10-08",
+        "microcode: fwupd and Linux, versions with the fix of EntrySign; SNP: pi-tee, read on 2026-10-08",
         {
             SnpProduct.MILAN: AmdLevel(microcode={_MILAN: 0xDB, _MILAN_X: 0x44}),
-            SnpProduct.GENOA: AmdLevel(0x17, {_GENOA: 0x54, _GENOA_X: 0x4F, _BERGAMO: 0x19}),
+            SnpProduct.GENOA: AmdLevel(
+                0x17, {_GENOA: 0x54, _GENOA_X: 0x4F, _BERGAMO: 0x19, _SIENA: 0x17}
+            ),
         },
     ),
     AmdAdvisory(

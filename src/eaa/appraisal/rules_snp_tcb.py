@@ -49,7 +49,7 @@ def lacking_advisories(verified: VerifiedSnpEvidence, now: datetime) -> tuple[Am
 
 
 def _advisories(verified: VerifiedSnpEvidence, policy: Policy, now: datetime) -> Finding:
-    report, lacking = verified.report, lacking_advisories(verified, now)
+    lacking = lacking_advisories(verified, now)
     refused = [item for item in lacking if item.id not in policy.snp.accepted_advisories]
     came = ", ".join(item.id for item in lacking) or "none"
     expected = "none" + "".join(f" or {item}" for item in sorted(policy.snp.accepted_advisories))
@@ -57,16 +57,23 @@ def _advisories(verified: VerifiedSnpEvidence, policy: Policy, now: datetime) ->
         message = f"fixes that the reported TCB lacks: {came}"
         verdict: Verdict = "note" if lacking else "pass"
     else:
-        verdict, message = _refused(refused, report, policy, now)
+        verdict, message = _refused(refused, verified, policy, now)
     value = _KNOWN_VULNERABILITIES if lacking else _GENUINE
     return finding("advisories", "reported_tcb", expected, came, verdict, message, ("hardware", value))
 
 
 def _refused(
-    refused: list[AmdAdvisory], report: SnpReport, policy: Policy, now: datetime
+    refused: list[AmdAdvisory], verified: VerifiedSnpEvidence, policy: Policy, now: datetime
 ) -> tuple[Verdict, str]:
+    report, product = verified.report, verified.vek.product
     names = ", ".join(f"{item.id} ({item.cve}, {item.published:%Y-%m-%d})" for item in refused)
     message = f"the reported TCB ({report.reported_tcb}) lacks the fixes of {names}"
+    cpu = _cpu(report)
+    if cpu is not None and (unknown := [item.id for item in refused if not item.levels[product].knows(cpu)]):
+        message += (
+            f"; the microcode of {', '.join(unknown)} is not known here for a processor of "
+            f"family {cpu[0]:#x}, model {cpu[1]:#x}, stepping {cpu[2]}"
+        )
     if not policy.grace_days:
         return "fail", message
     grace = f"the grace of {policy.grace_days} days after {rfc3339(refused[0].published)}"

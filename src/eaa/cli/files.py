@@ -1,4 +1,4 @@
-"""Files and standard input, read within bounds; what cannot be read is the caller's error. Whole new files."""
+"""Input within bounds, where what cannot be read is the caller's error; and files that are written whole."""
 
 from __future__ import annotations
 

@@ -62,13 +62,14 @@ def test_firmware(product: SnpProduct, snp: int, expected: list[str]) -> None:
         (GENOA, 0x56, []),
         (GENOA_X, 0x4E, ["AMD-SB-3019", "AMD-SB-3020", "AMD-SB-3027"]),
         (GENOA_X, 0x51, []),
-        (BERGAMO, 0x18, ["AMD-SB-3019"]),
-        (BERGAMO, 0x19, []),
-        (SIENA, 0, []),
+        (BERGAMO, 0x18, ["AMD-SB-3019", "AMD-SB-3020", "AMD-SB-3027"]),
+        (BERGAMO, 0x19, ["AMD-SB-3020", "AMD-SB-3027"]),
+        (SIENA, 0x16, ["AMD-SB-3019", "AMD-SB-3020", "AMD-SB-3027"]),
+        (SIENA, 0xFF, ["AMD-SB-3020", "AMD-SB-3027"]),
         (TURIN, 0x4F, ["AMD-SB-3020", "AMD-SB-3027"]),
         (TURIN, 0x50, ["AMD-SB-3027"]),
         (TURIN, 0x51, []),
-        (TURIN_DENSE, 0, []),
+        (TURIN_DENSE, 0xFF, ["AMD-SB-3020", "AMD-SB-3027"]),
     ],
 )
 def test_microcode_is_that_of_the_processor(cpu: Cpu, microcode: int, expected: list[str]) -> None:

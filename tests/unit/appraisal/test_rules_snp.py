@@ -281,6 +281,19 @@ def test_a_bulletin_whose_fix_is_lacking() -> None:
     assert failed(judge(evidence, policy, now=LATER)) == ["advisories"]
 
 
+def test_a_bulletin_whose_level_is_not_known_for_the_processor() -> None:
+    bergamo = snp_evidence("genoa-v5", cpuid_model=0xA0, cpuid_stepping=2, tcb=TcbVersion(255, 255, 255, 255))
+    result = judge(lasting(bergamo), Policy(), now=LATER)
+    assert failed(result) == ["advisories"]
+    assert outcome(result, "advisories").came == "AMD-SB-3020, AMD-SB-3027"
+    assert result.reasons[0].endswith(
+        "the microcode of AMD-SB-3020, AMD-SB-3027 is not known here for a processor of family 0x19, "
+        "model 0xa0, stepping 2"
+    )
+    known = snp_evidence("genoa-v5", tcb=TcbVersion(255, 255, 255, 255))
+    assert judge(lasting(known), Policy(), now=LATER).accepted
+
+
 def test_a_bulletin_counts_from_its_day() -> None:
     evidence = lasting(snp_evidence(tcb=replace(MILAN, snp=28)))
     day = published("AMD-SB-3030")
