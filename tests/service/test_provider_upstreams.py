@@ -329,6 +329,25 @@ def test_a_slow_answer_ends_with_the_deadline() -> None:
     run(main())
 
 
+def test_waiting_for_a_place_ends_with_the_deadline() -> None:
+    _, subject = guest_and_subject()
+
+    async def main() -> None:
+        never = asyncio.Event()
+        limits = replace(QUICK, parallel=1, total_seconds=0.2)
+        async with pcs(lambda _: Reply(before=never), limits) as (server, source):
+            first = asyncio.create_task(source.fetch(subject))
+            while not server.requests:
+                await asyncio.sleep(0.01)
+            with pytest.raises(EndorsementUnavailable, match="1 requests are under way") as raised:
+                await source.fetch(subject)
+            first.cancel()
+            assert len(server.requests) == 1
+        assert raised.value.code == "endorsement_unavailable.timeout"
+
+    run(main())
+
+
 def test_a_storm_of_429_is_met_with_silence() -> None:
     _, subject = guest_and_subject()
 

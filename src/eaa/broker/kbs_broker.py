@@ -229,7 +229,7 @@ class KbsBroker:
         bearer: str | None,
         peer: str,
     ) -> bytes:
-        """A resource as JWE for the key of the guest whose session or token this is; the session goes first.
+        """A resource as JWE for the key of the guest whose session, or else whose token, holds.
 
         Raises:
             SessionError: neither holds.
@@ -247,8 +247,16 @@ class KbsBroker:
         self, cookie: str | None, bearer: str | None
     ) -> tuple[Mapping[str, Any], ProtocolVersion]:
         now = self._clock()
-        if cookie is None and bearer is not None:
-            return self._believed(bearer, now), ProtocolVersion.V0_4_0
+        try:
+            return await self._session_claims(cookie, now)
+        except SessionError:
+            if bearer is None:
+                raise
+        return self._believed(bearer, now), ProtocolVersion.V0_4_0
+
+    async def _session_claims(
+        self, cookie: str | None, now: datetime
+    ) -> tuple[Mapping[str, Any], ProtocolVersion]:
         challenge = self._opened(cookie, now)
         held, _ = self._kept.get(challenge.session_id, (None, 0))
         if held is None:

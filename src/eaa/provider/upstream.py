@@ -122,8 +122,22 @@ class Upstream:
         )
         what = f"{asked}, asked of {self.name}"
         deadline = time.monotonic() + self._limits.total_seconds
-        async with self._places:
+        await self._place(what)
+        try:
             return await self._tried(request, what, deadline)
+        finally:
+            self._places.release()
+
+    async def _place(self, what: str) -> None:
+        seconds = self._limits.total_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            raise EndorsementUnavailable(
+                f"{what}: {self._limits.parallel} requests are under way, none ended in {seconds:g} seconds",
+                detail="timeout",
+            ) from None
 
     async def _tried(self, request: httpx.Request, what: str, deadline: float) -> Answer:
         tried = 0

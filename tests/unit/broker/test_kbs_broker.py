@@ -206,11 +206,18 @@ class TestSessions:
             _resource(fixture, bearer=attested.token[:-4] + "AAAA")
         assert refused.value.code == "session.token"
 
-    def test_the_session_goes_before_the_token(self, fixture: Fixture) -> None:
-        attested, _ = _attest(fixture, fixture.guest())
-        with pytest.raises(SessionError) as refused:
-            _resource(fixture, cookie="forged", bearer=attested.token)
-        assert refused.value.code == "session.malformed"
+    def test_the_token_where_the_session_does_not_hold(self, fixture: Fixture) -> None:
+        _put(fixture)
+        guest = fixture.guest()
+        attested, cookie = _attest(fixture, guest)
+        not_attested = _challenge(fixture, guest).cookie
+        for other in ("forged", not_attested):
+            content = _resource(fixture, cookie=other, bearer=attested.token)
+            assert guest.decrypt(json.loads(content)) == b"secret"
+            with pytest.raises(SessionError) as refused:
+                _resource(fixture, cookie=other, bearer=attested.token[:-4] + "AAAA")
+            assert refused.value.code == "session.token"
+        assert guest.decrypt(json.loads(_resource(fixture, cookie=cookie, bearer="none"))) == b"secret"
 
     def test_only_so_many_are_kept_in_memory(self, fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("eaa.broker.kbs_broker._KEPT_SESSIONS", 1)
