@@ -489,21 +489,19 @@ class TestHeads:
             _until(lambda: _status(served) == 200)
 
     def test_challenges_faster_than_allowed(self, tmp_path: Path) -> None:
-        with running(tmp_path, HARDWARE.source(), limits={"auth_per_second": 1}) as served:
+        with running(tmp_path, HARDWARE.source(), limits={"auth_per_second": 0.001}) as served:
             guest = served.guest(TD)
             statuses = [
-                guest.http.post("/kbs/v0/auth", json=guest.guest.request()).status_code for _ in range(6)
+                guest.http.post("/kbs/v0/auth", json=guest.guest.request()).status_code for _ in range(3)
             ]
-            assert statuses[:2] == [200, 200]
-            assert 429 in statuses
+            assert statuses == [200, 429, 429]
 
     def test_nor_attestations_for_one_that_is_spent(self, tmp_path: Path) -> None:
-        with running(tmp_path, HARDWARE.source(), limits={"auth_per_second": 1}) as served:
+        with running(tmp_path, HARDWARE.source(), limits={"auth_per_second": 0.001}) as served:
             guest = served.guest(TD)
             guest.auth()
-            statuses = [guest.http.post("/kbs/v0/attest", json={}).status_code for _ in range(6)]
-            assert statuses[0] == 400
-            assert 429 in statuses
+            statuses = [guest.http.post("/kbs/v0/attest", json={}).status_code for _ in range(3)]
+            assert statuses == [400, 429, 429]
 
 
 def _status(verdictd: Running) -> int:

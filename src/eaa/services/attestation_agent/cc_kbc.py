@@ -142,7 +142,7 @@ def _lifetime_seconds(token: str) -> float:
     try:
         claims = token_claims(token)
         seconds = float(claims["exp"]) - float(claims["iat"])
-    except (IndexError, KeyError, TypeError, ValueError, FormatError):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, FormatError):
         return math.inf
     return seconds
 
