@@ -14,9 +14,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import asyncpg
 
@@ -33,14 +34,26 @@ _SETTINGS = {
 }
 
 
-class PostgresqlServer:
-    """A server with one superuser, ``tests``, whom it trusts."""
+#: Of whom it lets in over TCP: by password, and over TLS alone.
+_PASSWORD = "of a test"
+_HBA = "local all all trust\nhostssl all all 127.0.0.0/8 scram-sha-256\n"
 
-    def __init__(self, folder: Path, *, durable: bool) -> None:
+
+class PostgresqlServer:
+    """A server with one superuser, ``tests``, whom it trusts on its socket.
+
+    With ``certified``, which writes a certificate and its key into the files it is given, it listens on
+    127.0.0.1 and 127.0.0.2 too, for who has the password and comes over TLS.
+    """
+
+    def __init__(
+        self, folder: Path, *, durable: bool, certified: Callable[[Path, Path], None] | None = None
+    ) -> None:
         self._programs = _programs()
         self._folder = folder
         self._data = folder / "data"
         self._durable = durable
+        self._certified = certified
         account = _account()
         self._user = None if account is None else account.pw_uid
         self._group = None if account is None else account.pw_gid
@@ -52,13 +65,22 @@ class PostgresqlServer:
             os.chown(self._folder, self._user, self._group)
         options = ["--username=tests", "--auth=trust", "--encoding=UTF8", "--no-sync", *_LOCALE]
         self._run("initdb", "-D", str(self._data), *options)
+        if self._certified is not None:
+            certificate, key = self._data / "server.crt", self._data / "server.key"
+            key.touch(mode=0o600)
+            self._certified(certificate, key)
+            for file in (certificate, key):
+                os.chown(file, -1 if self._user is None else self._user, -1)
+            (self._data / "pg_hba.conf").write_text(_HBA)
 
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
+    def start(self, **changed: str) -> None:
+        """Start it, with settings ``changed``, and wait until it answers."""
         settings = {**_SETTINGS, "port": str(self._port), "unix_socket_directories": str(self._folder)}
+        if self._certified is not None:
+            settings |= {"listen_addresses": "127.0.0.1,127.0.0.2", "ssl": "on"}
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        arguments = [f"--{name}={value}" for name, value in settings.items()]
+        arguments = [f"--{name}={value}" for name, value in (settings | changed).items()]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, *arguments],
@@ -91,6 +113,11 @@ class PostgresqlServer:
 
     def url(self, database: str) -> str:
         return f"postgresql://tests@/{database}?host={self._folder}&port={self._port}"
+
+    def tcp_url(self, database: str, host: str, **parameters: str) -> str:
+        """Over TCP, by password; of a server that is certified."""
+        self.execute(f"ALTER USER tests PASSWORD '{_PASSWORD}'")
+        return f"postgresql://tests:{quote(_PASSWORD)}@{host}:{self._port}/{database}?{urlencode(parameters)}"
 
     def execute(self, statement: str, database: str = "postgres") -> list[asyncpg.Record]:
         """One statement, by a connection of its own."""
@@ -136,10 +163,12 @@ class PostgresqlServer:
 
 
 @contextmanager
-def postgresql_server(*, durable: bool = True) -> Iterator[PostgresqlServer]:
+def postgresql_server(
+    *, durable: bool = True, certified: Callable[[Path, Path], None] | None = None
+) -> Iterator[PostgresqlServer]:
     """A running server; without ``durable`` it forgets what it kept if the machine stops, and is faster."""
     with tempfile.TemporaryDirectory(prefix="eaa-pg-") as folder:
-        server = PostgresqlServer(Path(folder), durable=durable)
+        server = PostgresqlServer(Path(folder), durable=durable, certified=certified)
         server.create()
         server.start()
         try:

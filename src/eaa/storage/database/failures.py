@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import ssl
 from enum import Enum
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -36,6 +37,12 @@ _MESSAGES = {
     Cause.REFUSED: "the database refused",
 }
 
+#: Said of errors of a class of SQLSTATEs in place of the cause's words.
+_LOGIN, _LOGIN_MESSAGE = (
+    "28",
+    "the database lets us not in by this user and password, from here, with or without TLS",
+)
+
 #: By SQLSTATE or its class (appendix A of its manual).
 _SQLSTATES = {
     "08": Cause.LOST, "57P01": Cause.LOST, "57P02": Cause.LOST, "57P03": Cause.LOST, "57P05": Cause.LOST,
@@ -50,6 +57,9 @@ _SQLITE_CODES = {
     sqlite3.SQLITE_FULL: Cause.FULL,
     sqlite3.SQLITE_CANTOPEN: Cause.LOST,
 }
+
+#: X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, X509_STORE_CTX_get_error).
+_OTHER_NAME = (62, 64)
 
 
 def cause_of(error: BaseException) -> Cause:
@@ -87,6 +97,17 @@ def storage_error(error: BaseException, *, committing: bool = False) -> EAAError
     cause = cause_of(error)
     if committing and cause in (Cause.LOST, Cause.TIMEOUT):
         return StorageError("the connection was lost while it committed", detail="commit_unknown")
-    code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
-    what = code or type(origin).__name__
-    return StorageError(f"{_MESSAGES[cause]} ({what})", detail=cause.value)
+    state = getattr(origin, "sqlstate", None)
+    if isinstance(origin, ssl.SSLCertVerificationError):
+        what = _certificate(origin)
+    else:
+        what = state or getattr(origin, "sqlite_errorname", None) or type(origin).__name__
+    said = _LOGIN_MESSAGE if isinstance(state, str) and state.startswith(_LOGIN) else _MESSAGES[cause]
+    return StorageError(f"{said} ({what})", detail=cause.value)
+
+
+def _certificate(error: ssl.SSLCertVerificationError) -> str:
+    """OpenSSL's words, but where they have the address."""
+    if error.verify_code in _OTHER_NAME:
+        return "its certificate is for another name"
+    return f"its certificate: {error.verify_message}"
