@@ -17,6 +17,7 @@ from eaa.cli.verdict_image_provider import key_provider
 from eaa.errors import AccessDenied
 from eaa.oci.annotation import KEYS_ANNOTATION
 from eaa.oci.layer_cipher import PUBLIC_OPTIONS_ANNOTATION
+from tests.cli.running import process_env
 from tests.cli.serving import argv, until
 from tests.fakes.skopeo import Layout, Skopeo
 from tests.fakes.skopeo_images import (  # noqa: F401 - fixtures are found by their names
@@ -312,17 +313,15 @@ class TestAProgramThatIsNoSkopeo:
         assert (done.code, "it is not encrypted, though skopeo says nothing" in done.err) == (1, True)
 
 
-def test_sigterm_ends_skopeo_too_and_leaves_no_file(
-    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sigterm_ends_skopeo_too_and_leaves_no_file(layout: Layout, tmp_path: Path) -> None:
     dst, started, scratch = f"oci:{tmp_path / 'out'}:v1", tmp_path / "started", tmp_path / "scratch"
     scratch.mkdir()
-    monkeypatch.setenv("TMPDIR", str(scratch))
     waits = f"echo $$ > {started}.new; mv {started}.new {started}; exec sleep 60"
     program = script(tmp_path, f'case "$*" in *" {layout.image} {dst}") {waits};; esac\n{REAL}')
     options = ("--insecure-policy", "--skopeo", program, "--key-id", KID)
     command = argv("verdict_main", "image", "encrypt", *options, layout.image, dst)
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    env = process_env({"TMPDIR": str(scratch)})
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env) as process:
         until(started.exists)
         assert list(scratch.iterdir())
         process.terminate()
