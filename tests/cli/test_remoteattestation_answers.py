@@ -30,21 +30,21 @@ JSON = st.recursive(
 MEMBERS = {"msgtype": "ENCLAVEINFO", "version": 2, "claims": "AAAA"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes(line: bytes) -> None:
     with contextlib.suppress(EAAError):
         parse_answer(line)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from([*MEMBERS, "evidence", "error"]), JSON), JSON)
 def test_any_members(members: dict[str, Any], evidence: Any) -> None:
     with contextlib.suppress(EAAError):
         parse_answer(json.dumps({**MEMBERS, "evidence": evidence, **members}).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_claims(claims: bytes) -> None:
     with contextlib.suppress(EAAError):
@@ -55,7 +55,7 @@ def test_the_claims_of_a_workload() -> None:
     require_relayed(relayed_claims(spki=SPKI, nonce=NONCE), nonce=NONCE, forwarder_spki=b"forwarder")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(min_value=0))
 def test_any_bit_of_them_flipped_but_the_key_s(bit: int) -> None:
     claims = bytearray(relayed_claims(spki=SPKI, nonce=NONCE))

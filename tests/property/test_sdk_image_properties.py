@@ -18,7 +18,7 @@ WHOLE = sdk_enclave(sdk_metadata(signed_sigstruct()))
 PLACES = st.integers(0, 0x120) | st.integers(0x2000, len(WHOLE) - 1)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.dictionaries(PLACES, st.integers(0, 255), min_size=1, max_size=6))
 def test_any_bytes_changed(changes: dict[int, int]) -> None:
     data = bytearray(WHOLE)
@@ -29,7 +29,7 @@ def test_any_bytes_changed(changes: dict[int, int]) -> None:
             assert len(measure_sdk_enclave(bytes(data), enclave)) == 32
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, len(WHOLE) - 1))
 def test_any_prefix(length: int) -> None:
     with contextlib.suppress(EAAError):

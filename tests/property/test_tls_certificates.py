@@ -33,7 +33,7 @@ REFUSALS = (FormatError, UnsupportedError, BindingError)
     seconds=st.integers(0, 10**9),
     serial=st.integers(1, 1 << 158),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_minted_is_read(
     secret: int,
     curve: ec.EllipticCurve,
@@ -65,7 +65,7 @@ READ = read_certificate(CERTIFICATE)
 
 
 @given(position=st.integers(0, len(CERTIFICATE) - 1), bit=st.integers(0, 7))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_flipped_bit(position: int, bit: int) -> None:
     """Key, claims and evidence belong together: none of them changes alone and is read as bound."""
     flipped = bytearray(CERTIFICATE)
