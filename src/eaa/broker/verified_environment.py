@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-import orjson
-
 from eaa.appraisal.appraise import appraise, require
 from eaa.broker.judgement import Environment
 from eaa.broker.kbs.binding import additional_digest, primary_digests, report_data_field
@@ -126,13 +124,12 @@ class EnvironmentVerifier:
         expected = [report_data_field(tee, digest) for digest in digests]
         if isinstance(evidence, SampleEvidence):
             claims = self._sample(evidence, expected, init_data)
-            sha256 = hashlib.sha256(orjson.dumps(value)).hexdigest()
         else:
             # 2.
             register = expected_register(tee, init_data.digest) if init_data is not None else None
             # 3.–5.
             claims = self._genuine(evidence, expected, register, now)
-            sha256 = hashlib.sha256(evidence.evidence).hexdigest()
+        sha256 = hashlib.sha256(evidence.evidence).hexdigest()
         seen = policy_input(
             tee.value,
             claims,

@@ -62,9 +62,13 @@ class ParsedEvidence:
 
 @dataclass(frozen=True, slots=True)
 class SampleEvidence:
-    """Evidence that nobody signed, for trying out the protocol. Whoever takes it says so loudly."""
+    """Evidence that nobody signed, for trying out the protocol. Whoever takes it says so loudly.
+
+    ``evidence`` is the JSON.
+    """
 
     tee: Tee
+    evidence: bytes = field(repr=False)
     svn: str
     report_data: bytes
 
@@ -95,7 +99,7 @@ def parse_evidence(tee: Tee, value: Any) -> ParsedEvidence | SampleEvidence:
     if tee in _SAMPLES:
         return _sample(tee, members, what)
     if tee is Tee.CSV:
-        return _csv(members)
+        return _csv(members, what)
     if tee is Tee.SNP:
         snp = snp_evidence_of_json(members)
         return ParsedEvidence(tee, _KINDS[tee], snp.report, None, snp.certificates)
@@ -106,9 +110,9 @@ def parse_evidence(tee: Tee, value: Any) -> ParsedEvidence | SampleEvidence:
     return ParsedEvidence(tee, _KINDS[tee], quote, log)
 
 
-def _csv(members: dict[str, Any]) -> ParsedEvidence:
+def _csv(members: dict[str, Any], what: str) -> ParsedEvidence:
     """The JSON itself: that it is JSON says that the report's signer has no mask any more."""
-    data = orjson.dumps(members)
+    data = _json(members, what)
     found = parse_csv_evidence(data)
     # Reports of version 1 have no registers that a log could lead to.
     log = found.event_log if found.report.version > 1 else None
@@ -119,7 +123,15 @@ def _sample(tee: Tee, members: dict[str, Any], what: str) -> SampleEvidence:
     svn = text_at(members, "svn", what)
     if len(svn) > MAX_SVN_CHARS:
         raise bad_member(what, "svn", f"more than {MAX_SVN_CHARS} characters", "too_large")
-    return SampleEvidence(tee, svn, _octets(members, "report_data", MAX_SAMPLE_BYTES, what))
+    report_data = _octets(members, "report_data", MAX_SAMPLE_BYTES, what)
+    return SampleEvidence(tee, _json(members, what), svn, report_data)
+
+
+def _json(members: dict[str, Any], what: str) -> bytes:
+    try:
+        return orjson.dumps(members)
+    except TypeError as error:  # integers of more than 64 bits, lone surrogates, more than 254 levels
+        raise bad_member(what, "JSON", f"not of the usual kind: {error}") from None
 
 
 def _octets(members: dict[str, Any], name: str, limit: int, what: str) -> bytes:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import orjson
 import pytest
 
 from eaa.broker.kbs import evidence as module
@@ -17,6 +18,13 @@ READABLE = {Tee.TDX, Tee.SGX, Tee.SNP, Tee.CSV, Tee.SAMPLE, Tee.SAMPLE_DEVICE}
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize("log", [None, b"event log"])
@@ -39,7 +47,18 @@ def test_sgx() -> None:
 @pytest.mark.parametrize("tee", [Tee.SAMPLE, Tee.SAMPLE_DEVICE])
 def test_sample(tee: Tee) -> None:
     value = {"svn": "1", "report_data": b64(bytes(48))}
-    assert parse_evidence(tee, value) == SampleEvidence(tee, "1", bytes(48))
+    assert parse_evidence(tee, value) == SampleEvidence(tee, orjson.dumps(value), "1", bytes(48))
+
+
+@pytest.mark.parametrize(
+    "odd", [[2**64], [-(2**63) - 1], "\ud800", nested(300)], ids=["large", "small", "text", "deep"]
+)
+@pytest.mark.parametrize("tee", [Tee.SAMPLE, Tee.CSV])
+def test_json_that_is_not_written_again(tee: Tee, odd: object) -> None:
+    value = {"svn": "1", "report_data": b64(bytes(48)), "more": odd}
+    with pytest.raises(FormatError) as raised:
+        parse_evidence(tee, value)
+    assert (raised.value.code, raised.value.field) == ("format.bad_value", "JSON")
 
 
 def test_evidence_is_not_shown() -> None:
