@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,16 @@ def test_skopeo_itself_names_the_layer_and_where_it_asked(
     assert (opening.code, sealed.layers[0]["digest"] in opening.err) == (1, True)
     sealing = skopeo.copy("--encryption-key", key, layout.image, f"oci:{tmp_path / 'b'}:v1", provider=config)
     assert (sealing.code, "127.0.0.1:1" in sealing.err) == (1, True)
+
+
+def test_a_folder_for_temporary_files_whose_name_is_long(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    sealed = sealed_layout(layout, tmp_path)
+    assert copied("decrypt", sealed.image, f"oci:{tmp_path / 'back'}:v1").code == 0
 
 
 def test_skopeo_shows_why_a_key_is_not_wrapped(layout: Layout, skopeo: Skopeo, tmp_path: Path) -> None:
@@ -314,20 +325,23 @@ class TestAProgramThatIsNoSkopeo:
 
 
 def test_sigterm_ends_skopeo_too_and_leaves_no_file(layout: Layout, tmp_path: Path) -> None:
-    dst, started, scratch = f"oci:{tmp_path / 'out'}:v1", tmp_path / "started", tmp_path / "scratch"
-    scratch.mkdir()
+    dst, started = f"oci:{tmp_path / 'out'}:v1", tmp_path / "started"
     waits = f"echo $$ > {started}.new; mv {started}.new {started}; exec sleep 60"
     program = script(tmp_path, f'case "$*" in *" {layout.image} {dst}") {waits};; esac\n{REAL}')
     options = ("--insecure-policy", "--skopeo", program, "--key-id", KID)
     command = argv("verdict_main", "image", "encrypt", *options, layout.image, dst)
-    env = process_env({"TMPDIR": str(scratch)})
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env) as process:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=process_env({"TMPDIR": scratch})
+        ) as process,
+    ):
         until(started.exists)
-        assert list(scratch.iterdir())
+        assert os.listdir(scratch)
         process.terminate()
         _, said = process.communicate(timeout=20)
-    assert (process.returncode, f"key {KID} stays at verdictd" in said) == (143, True)
-    assert not list(scratch.iterdir())
+        assert (process.returncode, f"key {KID} stays at verdictd" in said) == (143, True)
+        assert not os.listdir(scratch)
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,9 @@ Wrap = Callable[[bytes], bytes]
 Unwrap = Callable[[bytes], bytes]
 
 _SERVICE = "keyprovider.KeyProviderService"
+_PREFIX, _SOCKET = "verdict-", "provider.sock"
+#: Without the zero byte at its end (unix(7), sockaddr_un).
+_SOCKET_NAME_BYTES = 107
 _THREADS = 4
 _GRACE_SECONDS = 1.0
 _ROOM_BYTES = 1024
@@ -51,9 +55,13 @@ class KeyProvider:
 
 @contextmanager
 def key_provider(*, wrap: Wrap | None = None, unwrap: Unwrap | None = None) -> Iterator[KeyProvider]:
-    """Serves what is given of ``wrap`` and ``unwrap`` until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="verdict-") as folder:  # mode 0700
-        address = f"unix://{folder}/provider.sock"
+    """Serves what is given of ``wrap`` and ``unwrap`` until the block ends.
+
+    Raises:
+        ConfigError: ``config.key_provider``: it cannot listen.
+    """
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_parent()) as folder:  # mode 0700
+        address = f"unix://{folder}/{_SOCKET}"
         config = Path(folder, "ocicrypt.json")
         config.write_text(json.dumps({"key-providers": {PROVIDER: {"grpc": address}}}))
         provider = KeyProvider(str(config))
@@ -62,12 +70,22 @@ def key_provider(*, wrap: Wrap | None = None, unwrap: Unwrap | None = None) -> I
             options=(("grpc.max_receive_message_length", MAX_REQUEST_BYTES + _ROOM_BYTES),),
         )
         server.add_generic_rpc_handlers((_handlers(provider, wrap, unwrap),))
-        server.add_insecure_port(address)
+        try:
+            server.add_insecure_port(address)
+        except RuntimeError:
+            raise ConfigError(f"the key provider cannot listen on {address}", detail="key_provider") from None
         server.start()
         try:
             yield provider
         finally:
             server.stop(_GRACE_SECONDS).wait()
+
+
+def _parent() -> str | None:
+    """The folder of temporary files, unless a socket's name would be too long there."""
+    added = len(f"/{_PREFIX}12345678/{_SOCKET}")
+    fits = len(os.fsencode(tempfile.gettempdir())) + added <= _SOCKET_NAME_BYTES
+    return None if fits else "/tmp"  # noqa: S108 - where a folder of a name of its own is made
 
 
 def _handlers(provider: KeyProvider, wrap: Wrap | None, unwrap: Unwrap | None) -> Any:
