@@ -37,11 +37,9 @@ _MESSAGES = {
     Cause.REFUSED: "the database refused",
 }
 
-#: Said of errors of a class of SQLSTATEs in place of the cause's words.
-_LOGIN, _LOGIN_MESSAGE = (
-    "28",
-    "the database lets us not in by this user and password, from here, with or without TLS",
-)
+#: The class of SQLSTATEs of a login that is refused, and what is said of it in place of the cause's words.
+_LOGIN = "28"
+_LOGIN_MESSAGE = "the database lets us not in by this user and password, from here, with or without TLS"
 
 #: By SQLSTATE or its class (appendix A of its manual).
 _SQLSTATES = {
