@@ -345,3 +345,21 @@ def test_what_is_asked_after_the_end(tmp_path: Path) -> None:
 
     with peer(tmp_path / "s", b""):
         with_client(str(tmp_path / "s"), use)
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_who_is_let_in_while_the_server_stops_is_not_left_behind(tmp_path: Path, steps: int) -> None:
+    async def run() -> set[asyncio.Task[Any]]:
+        with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as client:
+            listening.bind(str(tmp_path / "s"))
+            listening.listen()
+            listening.setblocking(False)
+            made = TtrpcServer(listening, {GET: echo}, outcome_of, limits=TtrpcLimits())
+            await made.start()
+            client.connect(str(tmp_path / "s"))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await made.stop(0)
+            return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert not asyncio.run(run())

@@ -32,6 +32,7 @@ _LOG = logging.getLogger("eaa.transport.ttrpc")
 _MAX_DETAIL = 1024
 #: For a client to take what is on its way.
 _LAST_SECONDS = 2.0
+_TURNS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,13 @@ class TtrpcServer:
     async def stop(self, grace_seconds: float) -> None:
         """Listen no more; let calls under way end within ``grace_seconds``, then close."""
         if self._server is not None:
+            # asyncio forgets a socket that it accepts while its server closes. So first nobody else is let in;
+            # who was is served some turns of the loop later, which a transport and a task take.
+            asyncio.get_running_loop().remove_reader(self._listening)
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
             self._server.close()
+            self._server = None
         tasks = {task for connection in self._connections for task in connection.calls}
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
