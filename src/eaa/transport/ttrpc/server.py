@@ -73,8 +73,8 @@ class TtrpcServer:
     async def stop(self, grace_seconds: float) -> None:
         """Listen no more; let calls under way end within ``grace_seconds``, then close."""
         if self._server is not None:
-            # asyncio forgets a socket that it accepts while its server closes. So first nobody else is let in;
-            # who was is served some turns of the loop later, which a transport and a task take.
+            # asyncio forgets a socket that it accepts while its server closes: nobody else is let in before.
+            # Who was is served some turns of the loop later: there is a transport to be made, and a task.
             asyncio.get_running_loop().remove_reader(self._listening)
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
