@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from eaa.cli import verdict_image_skopeo
+from eaa.cli import verdict_image_provider, verdict_image_skopeo
 from eaa.cli.verdict_image_provider import key_provider
-from eaa.errors import AccessDenied
+from eaa.errors import AccessDenied, ConfigError
 from eaa.oci.annotation import KEYS_ANNOTATION
 from eaa.oci.layer_cipher import PUBLIC_OPTIONS_ANNOTATION
 from tests.cli.running import process_env
@@ -122,6 +122,17 @@ def test_a_folder_for_temporary_files_whose_name_is_long(
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     sealed = sealed_layout(layout, tmp_path)
     assert copied("decrypt", sealed.image, f"oci:{tmp_path / 'back'}:v1").code == 0
+
+
+def test_a_key_provider_that_cannot_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(verdict_image_provider, "_SOCKET_NAME_BYTES", 1000)
+    with pytest.raises(ConfigError, match="cannot listen on") as caught, key_provider():
+        raise AssertionError("it listens")
+    assert caught.value.code == "config.key_provider"
+    assert not list(folder.iterdir())
 
 
 def test_skopeo_shows_why_a_key_is_not_wrapped(layout: Layout, skopeo: Skopeo, tmp_path: Path) -> None:

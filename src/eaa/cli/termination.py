@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,13 +13,7 @@ __all__ = ["ended_by_sigterm"]
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Inside, SIGTERM raises ``SystemExit`` with 143, which is what a shell shows of one that it ended.
-
-    Outside of the main thread, where Python handles no signals, nothing is changed.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """Inside, SIGTERM raises ``SystemExit`` with 143, which is what a shell shows of one that it ended."""
     before = signal.signal(signal.SIGTERM, _exit)
     try:
         yield

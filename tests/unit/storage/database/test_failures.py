@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import ssl
 
 import asyncpg
 import pytest
@@ -16,6 +17,12 @@ def _sqlite(code: int) -> sqlite3.Error:
     error = sqlite3.OperationalError("text with a secret")
     error.sqlite_errorcode = code
     error.sqlite_errorname = "SQLITE_X"
+    return error
+
+
+def _certificate(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError("text with a secret")
+    error.verify_code, error.verify_message = code, "it is not valid for 'secret.example'"
     return error
 
 
@@ -66,6 +73,9 @@ def test_only_a_lost_answer_to_a_commit_is_unknown() -> None:
         (IntegrityError("INSERT secret", {"a": "secret"}, asyncpg.UniqueViolationError("secret")), "23505"),
         (_sqlite(sqlite3.SQLITE_IOERR), "SQLITE_X"),
         (OSError("secret"), "OSError"),
+        # Of another host, and of another address: OpenSSL's words have it.
+        (_certificate(62), "its certificate is for another name"),
+        (_certificate(64), "its certificate is for another name"),
     ],
 )
 def test_the_message_has_the_databases_code_and_nothing_of_the_statement(error: Exception, name: str) -> None:
