@@ -435,6 +435,8 @@ def _admin() -> Any:
 
 
 #: Reads one image, and is interrupted, with whoever called it, when it shall copy it.
+#: What was started in the background of a shell ignores it otherwise.
+TAKES_SIGINT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 SKOPEO = """#!/bin/sh
 case "$*" in
 *inspect*) cat "$(dirname "$0")/manifest.json" ;;
@@ -458,7 +460,7 @@ def test_an_interrupted_encryption_says_where_its_key_is(env: dict[str, str], tm
     key = "kbs:///default/image-kek/interrupted"
     words = ("image", "encrypt", "dir:a", "dir:b", "--skopeo", skopeo, "--key-id", key)
     done = subprocess.run(
-        [sys.executable, "-c", MAIN, *words],
+        [sys.executable, "-c", f"{TAKES_SIGINT}; {MAIN}", *words],
         capture_output=True, timeout=60, check=False, env=process_env(env),
     )  # fmt: skip
     assert done.returncode == 130, done.stderr
